@@ -1,0 +1,204 @@
+"""A clip is bytes: uint8 frames with a frame rate, named by a digest.
+
+The only place where frames change range or are read and written. What a model produced is kept without loss
+(FFV1 in Matroska) and is what metrics read; the H.264 preview is for people. Does not know torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from magicvideo.errors import InputError
+from magicvideo.files import atomic_path
+
+Frames = NDArray[np.uint8]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif")
+
+
+@dataclass(frozen=True, eq=False)
+class VideoClip:
+    """Frames uint8 [T,3,H,W] RGB and frames per second. An image is T=1.
+
+    Two clips are equal when their digests are.
+    """
+
+    frames: Frames
+    fps: float
+
+    def __post_init__(self) -> None:
+        f = self.frames
+        if f.dtype != np.uint8 or f.ndim != 4 or f.shape[1] != 3 or 0 in f.shape:
+            raise InputError(f"a clip needs uint8 frames [T,3,H,W], none of them 0; got {f.dtype} {list(f.shape)}")
+        if not self.fps > 0:
+            raise InputError(f"a clip's fps must be above 0, got {self.fps}")
+        frozen = np.ascontiguousarray(f)
+        if frozen is f and f.flags.writeable:
+            frozen = f.copy()
+        frozen.flags.writeable = False
+        object.__setattr__(self, "frames", frozen)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 (hex) of shape, frame rate and pixels."""
+        head = f"clip:{self.frames.shape}:{float(self.fps)!r}:".encode()
+        return hashlib.sha256(head + self.frames.tobytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VideoClip) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __len__(self) -> int:
+        return int(self.frames.shape[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self.frames.shape[2]), int(self.frames.shape[3])
+
+    def floats(self) -> NDArray[np.float32]:
+        """Frames as float32 [T,3,H,W] in [0,1]."""
+        return self.frames.astype(np.float32) / np.float32(255)
+
+
+def from_floats(frames: NDArray[Any], fps: float) -> VideoClip:
+    """A clip from floats [T,3,H,W] in [0,1]; values outside are clipped, the rest rounded (never truncated)."""
+    if not np.isfinite(frames).all():
+        raise ValueError("frames hold NaN or infinity")
+    return VideoClip(np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8), fps)
+
+
+def resize(clip: VideoClip, height: int, width: int) -> VideoClip:
+    """Bicubic, antialiased (Pillow). The same clip when the size already fits."""
+    if clip.size == (height, width):
+        return clip
+    frames = [
+        np.asarray(Image.fromarray(f.transpose(1, 2, 0)).resize((width, height), Image.Resampling.BICUBIC))
+        for f in clip.frames
+    ]
+    return VideoClip(np.stack(frames).transpose(0, 3, 1, 2), clip.fps)
+
+
+def fit_square(clip: VideoClip, size: int) -> VideoClip:
+    """Crop to the centred square, then resize to size x size: how a user's own material enters the pipeline."""
+    h, w = clip.size
+    s = min(h, w)
+    top, left = (h - s) // 2, (w - s) // 2
+    return resize(VideoClip(clip.frames[:, :, top : top + s, left : left + s], clip.fps), size, size)
+
+
+def read_clip(path: Path) -> VideoClip:
+    """Read mp4 / mkv / webm / gif, an image, a folder of numbered images, or .npy (uint8 [T,3,H,W] or [T,H,W,3]).
+
+    Images and image folders get 8 fps. Raises `InputError` naming the file for anything unreadable.
+    A hostile file can crash the decoder itself: read untrusted files in a child process (evals does).
+    """
+    if path.is_dir():
+        return _read_image_folder(path)
+    if not path.exists():
+        raise InputError(f"no such file: {path}")
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return VideoClip(_read_image(path)[None], 8.0)
+    if suffix == ".npy":
+        return _read_npy(path)
+    if suffix in VIDEO_SUFFIXES:
+        return _read_video(path)
+    raise InputError(f"{path}: unknown kind of file; known: {', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)}, .npy")
+
+
+def write_lossless(path: Path, clip: VideoClip) -> None:
+    """FFV1 in Matroska, bit-exact on reading back; the same clip gives the same bytes."""
+    _write_video(path, clip, codec="ffv1", pixel_format="bgr0", options={})
+
+
+def write_preview(path: Path, clip: VideoClip, scale: int = 1) -> None:
+    """H.264 yuv420p mp4 that browsers play; `scale` repeats pixels so that small clips stay crisp on a screen."""
+    frames = clip.frames.repeat(scale, axis=2).repeat(scale, axis=3) if scale > 1 else clip.frames
+    h, w = frames.shape[2:]
+    even = np.pad(frames, ((0, 0), (0, 0), (0, h % 2), (0, w % 2)), mode="edge")
+    options = {"crf": "16", "preset": "medium", "threads": "1", "movflags": "+faststart"}
+    _write_video(path, VideoClip(even, clip.fps), codec="libx264", pixel_format="yuv420p", options=options)
+
+
+def write_image(path: Path, clip: VideoClip) -> None:
+    """The first frame as PNG."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(clip.frames[0].transpose(1, 2, 0)).save(temporary, format="PNG")
+
+
+def _write_video(path: Path, clip: VideoClip, codec: str, pixel_format: str, options: dict[str, str]) -> None:
+    container_options = {"fflags": "+bitexact"}
+    if "movflags" in options:
+        container_options["movflags"] = options.pop("movflags")
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", options=container_options) as out:
+        stream = out.add_stream(codec, rate=Fraction(clip.fps).limit_denominator(1001))
+        stream.height, stream.width = clip.size
+        stream.pix_fmt = pixel_format
+        stream.options = options
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        for frame in clip.frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(1, 2, 0)), format="rgb24")
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+
+
+def _read_video(path: Path) -> VideoClip:
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as source:
+            if not source.streams.video:
+                raise InputError(f"{path}: holds no video stream")
+            stream = source.streams.video[0]
+            fps = float(stream.average_rate or stream.guessed_rate or 8)
+            frames = [f.to_ndarray(format="rgb24") for f in source.decode(stream)]
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise error if isinstance(error, InputError) else InputError(f"{path}: cannot be decoded ({error})") from None
+    if not frames:
+        raise InputError(f"{path}: holds no frames")
+    if any(f.shape != frames[0].shape for f in frames):
+        raise InputError(f"{path}: frames change size")
+    return VideoClip(np.stack(frames).transpose(0, 3, 1, 2), fps)
+
+
+def _read_image(path: Path) -> Frames:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def _read_image_folder(path: Path) -> VideoClip:
+    files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise InputError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    frames = [_read_image(f) for f in files]
+    odd = next((f for f, i in zip(files, frames, strict=True) if i.shape != frames[0].shape), None)
+    if odd is not None:
+        raise InputError(f"{odd}: another size than {files[0].name}; a clip's frames must agree")
+    return VideoClip(np.stack(frames), 8.0)
+
+
+def _read_npy(path: Path) -> VideoClip:
+    try:
+        frames = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array ({error})") from None
+    if frames.ndim == 4 and frames.shape[1] != 3 and frames.shape[3] == 3:
+        frames = frames.transpose(0, 3, 1, 2)
+    try:
+        return VideoClip(frames, 8.0)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,144 @@
+"""What a run is made of: the mechanisms (each a switch) and the numbers of each stage, frozen and typed.
+
+A misspelt name is an error that suggests the right one. `without("controlnet")` switches a mechanism off;
+`with_setting("i2v.steps", "12")` changes any field by its dotted name. Does not know models.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from magicvideo.errors import InputError, unknown_name
+
+STAGES = ("t2i", "i2v", "v2v", "vfi")
+"""The stages in the order they run (MagicVideo-V2, arXiv 2401.04468, figure 1)."""
+
+NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
+VFIKind = Literal["fused", "edsc", "flow", "linear", "off"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoisePrior(_Frozen):
+    """Latent noise prior of I2V and how strongly it pulls (`noise_prior.py` has the formulas)."""
+
+    kind: NoisePriorKind = "mean_shift"
+    strength: float = Field(default=1.0, ge=0, le=100)
+
+
+class Mechanisms(_Frozen):
+    """The paper's mechanisms. `v2v=False` upscales by bicubic; `vfi="off"` ends with the keyframes."""
+
+    noise_prior: NoisePrior = NoisePrior()
+    appearance_encoder: bool = True
+    controlnet: bool = True
+    joint_training: bool = True
+    v2v: bool = True
+    v2v_reference: bool = True
+    vfi: VFIKind = "fused"
+
+    def without(self, name: str) -> Self:
+        """The same mechanisms with one switched off.
+
+        `vfi` off means linear blending at the same frame rate, so that arms stay comparable frame by frame;
+        say `vfi=off` to end with the keyframes.
+        """
+        off: dict[str, Any] = {"noise_prior": NoisePrior(kind="none"), "vfi": "linear"}
+        if name not in SWITCHES:
+            raise unknown_name("switch", name, SWITCHES)
+        return self.model_copy(update={name: off.get(name, False)})
+
+
+SWITCHES = tuple(Mechanisms.model_fields)
+
+
+class T2IConfig(_Frozen):
+    """Text -> reference image. `size` in pixels, square."""
+
+    size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
+    steps: int = Field(default=16, ge=1, le=1000)
+    guidance: float = Field(default=3.0, ge=0, le=50)
+
+
+class I2VConfig(_Frozen):
+    """Reference image -> keyframes. `fps` is the keyframes' rate."""
+
+    size: int = Field(default=64, ge=16, le=2048, multiple_of=8)
+    frames: int = Field(default=8, ge=2, le=32)
+    fps: float = Field(default=8.0, gt=0, le=240)
+    steps: int = Field(default=12, ge=1, le=1000)
+    guidance: float = Field(default=2.0, ge=0, le=50)
+
+
+class V2VConfig(_Frozen):
+    """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone."""
+
+    size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
+    steps: int = Field(default=6, ge=1, le=1000)
+    guidance: float = Field(default=1.0, ge=0, le=50)
+    strength: float = Field(default=0.5, gt=0, le=1)
+
+
+class VFIConfig(_Frozen):
+    """Keyframes -> `factor` times the frame rate: n frames become factor*(n-1)+1."""
+
+    factor: int = Field(default=3, ge=1, le=16)
+
+
+class PipelineConfig(_Frozen):
+    """Everything a pipeline depends on, besides weights, prompt and seed."""
+
+    preset: Literal["pocket"] = "pocket"
+    mechanisms: Mechanisms = Mechanisms()
+    t2i: T2IConfig = T2IConfig()
+    i2v: I2VConfig = I2VConfig()
+    v2v: V2VConfig = V2VConfig()
+    vfi: VFIConfig = VFIConfig()
+
+    def without(self, switch: str) -> Self:
+        """The same configuration with one mechanism off; an unknown name is an `InputError`."""
+        return self.model_copy(update={"mechanisms": self.mechanisms.without(switch)})
+
+    def with_setting(self, key: str, value: Any) -> Self:
+        """The same configuration with one field changed, e.g. `("noise_prior.strength", "2")`.
+
+        Switches may be named with or without `mechanisms.` in front. Text is read as the field's type.
+        """
+        parts = key.split(".")
+        if parts[0] in SWITCHES and parts[0] not in type(self).model_fields:
+            parts.insert(0, "mechanisms")
+        elif parts == ["vfi"] or parts == ["v2v"]:
+            parts.insert(0, "mechanisms")
+        changed = self.model_dump()
+        here = changed
+        for depth, part in enumerate(parts):
+            if not isinstance(here, dict) or part not in here:
+                known = list(here) if isinstance(here, dict) else []
+                if depth == 0:
+                    known += SWITCHES
+                raise unknown_name("setting", part, known, where=f"{key!r}")
+            if depth == len(parts) - 1:
+                here[part] = value
+            here = here[part]
+        return type(self).parse(changed, where=f"setting {key}={value}")
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], where: str = "configuration") -> Self:
+        """Validate plain data; every problem becomes one line of an `InputError` that names its field."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(describe(error, where)) from None
+
+
+def describe(error: ValidationError, where: str) -> str:
+    """A pydantic error as `where: field: message (got value)` lines, joined by semicolons."""
+    lines = []
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"]) or "value"
+        lines.append(f"{field}: {problem['msg']} (got {problem['input']!r})")
+    return f"{where}: " + "; ".join(lines)

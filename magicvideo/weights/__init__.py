@@ -1,0 +1,103 @@
+"""Shipped weights: safetensors files beside this module, listed in `manifest.json`.
+
+The manifest holds for each part its file, sha256, licence, training recipe, data seed, steps and figures. A file whose
+hash differs is refused before it is read: a wrong weight gives plausible numbers. `MAGICVIDEO_WEIGHTS` names
+another folder (one that `magicvideo train` wrote).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicvideo.errors import InputError, unknown_name
+from magicvideo.files import atomic_path, read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+SHIPPED = Path(__file__).parent
+
+
+def folder() -> Path:
+    """The weights folder in force: `MAGICVIDEO_WEIGHTS`, or the shipped one."""
+    return Path(os.environ.get("MAGICVIDEO_WEIGHTS") or SHIPPED)
+
+
+def manifest() -> dict[str, Any]:
+    """Part name -> {file, sha256, bytes, licence, recipe, figures}. Empty when nothing was trained yet."""
+    path = folder() / "manifest.json"
+    return read_json(path) if path.exists() else {}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def entry(part: str) -> dict[str, Any]:
+    """The manifest's entry of a part; `InputError` if it has none."""
+    parts = manifest()
+    if part not in parts:
+        raise unknown_name("weights", part, parts, where=str(folder() / "manifest.json"))
+    return parts[part]
+
+
+def digest(part: str) -> str:
+    """The sha256 a part must have: what cache keys and protocol ids use."""
+    return str(entry(part)["sha256"])
+
+
+@lru_cache(maxsize=64)
+def _verified(path: Path, expected: str) -> Path:
+    if not path.exists():
+        raise InputError(f"weights file missing: {path}. Restore it from the repository or run `magicvideo train`")
+    found = sha256(path)
+    if found != expected:
+        raise InputError(
+            f"weights file {path} has sha256 {found[:12]}..., the manifest says {expected[:12]}...: "
+            "it is damaged or from another training. Restore it from the repository or run `magicvideo train`"
+        )
+    return path
+
+
+def load(part: str) -> dict[str, torch.Tensor]:
+    """A part's state dict (float32), its hash checked first."""
+    import torch
+    from safetensors.torch import load_file
+
+    info = entry(part)
+    state = load_file(_verified(folder() / info["file"], info["sha256"]))
+    return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
+
+
+def verify(part: str) -> Path:
+    """Check a part's file against the manifest and return its path; raises `InputError` if it differs."""
+    info = entry(part)
+    return _verified(folder() / info["file"], info["sha256"])
+
+
+def save(part: str, state: dict[str, torch.Tensor], recipe: dict[str, Any], figures: dict[str, Any]) -> Path:
+    """Write a part in float16 with its manifest entry (the manifest last). Returns the file's path."""
+    import torch
+    from safetensors.torch import save_file
+
+    path = folder() / f"{part}.safetensors"
+    half = {k: (v.to(torch.float16) if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
+    with atomic_path(path) as temporary:
+        save_file(half, temporary)
+    parts = manifest()
+    parts[part] = {
+        "file": path.name,
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "licence": "Apache-2.0",
+        "recipe": recipe,
+        "figures": figures,
+    }
+    write_json(folder() / "manifest.json", dict(sorted(parts.items())))
+    _verified.cache_clear()
+    return path
