@@ -44,10 +44,9 @@ class Mechanisms(_Frozen):
     def without(self, name: str) -> Self:
         """The same mechanisms with one switched off.
 
-        `vfi` off means linear blending at the same frame rate, so that arms stay comparable frame by frame;
-        say `vfi=off` to end with the keyframes.
+        Without `vfi` the video ends with the keyframes; set `vfi=linear` for blending at the same frame rate.
         """
-        off: dict[str, Any] = {"noise_prior": NoisePrior(kind="none"), "vfi": "linear"}
+        off: dict[str, Any] = {"noise_prior": NoisePrior(kind="none"), "vfi": "off"}
         if name not in SWITCHES:
             raise unknown_name("switch", name, SWITCHES)
         return self.model_copy(update={name: off.get(name, False)})
@@ -109,9 +108,8 @@ class PipelineConfig(_Frozen):
         Switches may be named with or without `mechanisms.` in front. Text is read as the field's type.
         """
         parts = key.split(".")
-        if parts[0] in SWITCHES and parts[0] not in type(self).model_fields:
-            parts.insert(0, "mechanisms")
-        elif parts == ["vfi"] or parts == ["v2v"]:
+        names_a_stage = parts[0] in type(self).model_fields and len(parts) > 1
+        if parts[0] in SWITCHES and not names_a_stage:
             parts.insert(0, "mechanisms")
         changed = self.model_dump()
         here = changed
