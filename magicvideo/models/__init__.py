@@ -1,0 +1,1 @@
+"""Networks of the pocket pipeline. Models see tensors; they know no switches, prompts or files."""

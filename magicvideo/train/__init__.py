@@ -1,0 +1,1 @@
+"""Trainers of the pocket weights, one a part, on one generic loop."""

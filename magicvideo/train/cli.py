@@ -1,0 +1,47 @@
+"""`magicvideo train PART`: trains a part of the pocket preset and writes its weights with their manifest entry."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+from magicvideo import weights
+from magicvideo.errors import unknown_name
+
+PARTS = {
+    "autoencoder": "magicvideo.train.autoencoder",
+    "t2i": "magicvideo.train.t2i",
+    "i2v": "magicvideo.train.i2v",
+    "v2v": "magicvideo.train.v2v",
+    "vfi": "magicvideo.train.vfi",
+    "reader": "evals.train.reader",
+    "clip": "evals.train.clip",
+    "video": "evals.train.video",
+}
+"""Part -> module with `train(resume, steps) -> dict`, in the order `all` trains them (a later one may need an earlier)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("part", help=f"what to train: {', '.join(PARTS)}, or all")
+    parser.add_argument("--preset", default="pocket", choices=["pocket"], help="which preset (default: pocket)")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint under training/")
+    parser.add_argument("--steps", type=int, help="steps instead of the recipe's (a short run to try things)")
+    parser.add_argument("--out", help="folder for the weights (default: the shipped folder, replacing what is there)")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.part != "all" and arguments.part not in PARTS:
+        raise unknown_name("part", arguments.part, [*PARTS, "all"])
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin: other work shares the cores
+    if arguments.out:
+        os.environ["MAGICVIDEO_WEIGHTS"] = arguments.out
+    names = list(PARTS) if arguments.part == "all" else [arguments.part]
+    results = {}
+    for name in names:
+        results[name] = import_module(PARTS[name]).train(resume=arguments.resume, steps=arguments.steps)
+        print(f"{name}: {results[name]}", file=sys.stderr)
+    print(f"weights are in {weights.folder()}", file=sys.stderr)
+    return {"parts": results}
