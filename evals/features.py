@@ -81,3 +81,88 @@ class Perceptual(Protocol):
 
     def distance(self, a: Frames, b: Frames) -> Array:
         """a, b: uint8 [N,3,H,W], the same shape -> [N] >= 0, 0 for equal pictures; batched inside."""
+
+
+class PairBackbone(Protocol):
+    """Looks at a clip beside its reference."""
+
+    @property
+    def id(self) -> str: ...
+
+    def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
+        """One dict of float32 arrays for each (clip, reference), in order."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A perceptual distance as a backbone: {"distance": [T-1]}, each frame to the next."""
+
+    perceptual: Perceptual
+    frames: Literal["per_frame", "per_clip"] = "per_clip"
+
+    @property
+    def id(self) -> str:
+        return f"{self.perceptual.id}/steps"
+
+    def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
+        return [{"distance": self._distances(c.frames)} for c in clips]
+
+    def _distances(self, frames: Frames) -> Array:
+        if len(frames) < 2:
+            return np.zeros(0, np.float32)
+        return np.asarray(self.perceptual.distance(frames[:-1], frames[1:]), np.float32)
+
+
+@dataclass(frozen=True)
+class ToReference:
+    """A perceptual distance as a backbone of pairs: {"distance": [T]}, each frame to the reference's first one.
+
+    The reference is resized to the clip (bicubic, antialiased).
+    """
+
+    perceptual: Perceptual
+
+    @property
+    def id(self) -> str:
+        return f"{self.perceptual.id}/to-first-reference-frame"
+
+    def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
+        return [{"distance": self._distances(clip, reference)} for clip, reference in pairs]
+
+    def _distances(self, clip: VideoClip, reference: VideoClip) -> Array:
+        picture = resize(VideoClip(reference.frames[:1], reference.fps), *clip.size).frames
+        same = np.ascontiguousarray(np.broadcast_to(picture, clip.frames.shape))
+        return np.asarray(self.perceptual.distance(clip.frames, same), np.float32)
+
+
+class FeatureCache:
+    """Arrays on disk by (backbone id, clip digest): FOLDER/<id>-<hash of id>/ab/<digest>.npz, written atomically.
+
+    A damaged file counts as absent. Without a folder nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def path(self, backbone_id: str, digest: str) -> Path:
+        if self.folder is None:
+            raise ValueError("this cache has no folder")
+        readable = re.sub(r"[^A-Za-z0-9.-]+", "_", backbone_id)[:80]
+        return (
+            self.folder / f"{readable}-{sha256(backbone_id.encode()).hexdigest()[:12]}" / digest[:2] / f"{digest}.npz"
+        )
+
+    def get(self, backbone_id: str, digest: str) -> Arrays | None:
+        if self.folder is None:
+            return None
+        try:
+            with np.load(self.path(backbone_id, digest), allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, EOFError, BadZipFile):
+            return None
+
+    def put(self, backbone_id: str, digest: str, arrays: Arrays) -> None:
+        if self.folder is None:
+            return
+        with atomic_path(self.path(backbone_id, digest)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]

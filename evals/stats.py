@@ -69,8 +69,8 @@ def interval(
     weights times per-cluster counts. Plain percentiles are too narrow for few clusters (86 % instead of 95 % at 6), so
     their distances from the mean are stretched by sqrt(G/(G-1)) * t(G-1) / z: the first factor undoes the bootstrap's
     division by G, the second pays for an estimated spread. The stretch is 1.44 at 6 clusters, 1.05 at 40. Simulated
-    coverage is 93-96 % from 6 clusters on for symmetric and 0/1 values; strongly skewed ones (exponential) stay near 90 %
-    at 6 clusters and 92 % at 12.
+    coverage is 93-96 % from 6 clusters on for symmetric and 0/1 values; strongly skewed (exponential) ones stay near
+    90 % at 6 clusters and 92 % at 12.
 
     `scale` clips the interval to the values' possible range. `binary` values that are all equal have no spread to
     resample: they get Wilson's interval, each cluster counted once. Raises ValueError for no values or NaN.

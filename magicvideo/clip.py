@@ -99,23 +99,44 @@ def fit_square(clip: VideoClip, size: int) -> VideoClip:
     return resize(VideoClip(clip.frames[:, :, top : top + s, left : left + s], clip.fps), size, size)
 
 
-def read_clip(path: Path) -> VideoClip:
+@dataclass(frozen=True)
+class Limits:
+    """What `read_clip` refuses, before it holds more than that in memory."""
+
+    frames: int = 100_000
+    frame_pixels: int = 100_000_000
+    pixels: int = 4_000_000_000
+    """Of all frames together."""
+
+    def check(self, path: Path, frames: int, height: int, width: int) -> None:
+        """Raise `InputError` if so many frames of that size are too much."""
+        for what, found, most in (
+            ("frames", frames, self.frames),
+            ("pixels a frame", height * width, self.frame_pixels),
+            ("pixels in all", frames * height * width, self.pixels),
+        ):
+            if found > most:
+                raise InputError(f"{path}: more than {most:,} {what}; cut it or scale it down")
+
+
+def read_clip(path: Path, limits: Limits | None = None) -> VideoClip:
     """Read mp4 / mkv / webm / gif, an image, a folder of numbered images, or .npy (uint8 [T,3,H,W] or [T,H,W,3]).
 
-    Images and image folders get 8 fps. Raises `InputError` naming the file for anything unreadable.
+    Images and image folders get 8 fps. Raises `InputError` naming the file for anything unreadable or beyond `limits`.
     A hostile file can crash the decoder itself: read untrusted files in a child process (evals does).
     """
+    limits = limits or Limits()
     if path.is_dir():
-        return _read_image_folder(path)
+        return _read_image_folder(path, limits)
     if not path.exists():
         raise InputError(f"no such file: {path}")
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
-        return VideoClip(_read_image(path)[None], 8.0)
+        return VideoClip(_read_image(path, limits)[None], 8.0)
     if suffix == ".npy":
-        return _read_npy(path)
+        return _read_npy(path, limits)
     if suffix in VIDEO_SUFFIXES:
-        return _read_video(path)
+        return _read_video(path, limits)
     raise InputError(f"{path}: unknown kind of file; known: {', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)}, .npy")
 
 
@@ -155,14 +176,17 @@ def _write_video(path: Path, clip: VideoClip, codec: str, pixel_format: str, opt
         out.mux(stream.encode())
 
 
-def _read_video(path: Path) -> VideoClip:
+def _read_video(path: Path, limits: Limits) -> VideoClip:
     try:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as source:
             if not source.streams.video:
                 raise InputError(f"{path}: holds no video stream")
             stream = source.streams.video[0]
             fps = float(stream.average_rate or stream.guessed_rate or 8)
-            frames = [f.to_ndarray(format="rgb24") for f in source.decode(stream)]
+            frames: list[Frames] = []
+            for frame in source.decode(stream):
+                limits.check(path, len(frames) + 1, frame.height, frame.width)
+                frames.append(frame.to_ndarray(format="rgb24"))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise error if isinstance(error, InputError) else InputError(f"{path}: cannot be decoded ({error})") from None
     if not frames:
@@ -172,33 +196,43 @@ def _read_video(path: Path) -> VideoClip:
     return VideoClip(np.stack(frames).transpose(0, 3, 1, 2), fps)
 
 
-def _read_image(path: Path) -> Frames:
+def _read_image(path: Path, limits: Limits) -> Frames:
     try:
         with Image.open(path) as image:
+            limits.check(path, 1, image.height, image.width)
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    except InputError:
+        raise
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error})") from None
 
 
-def _read_image_folder(path: Path) -> VideoClip:
+def _read_image_folder(path: Path, limits: Limits) -> VideoClip:
     files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    frames = [_read_image(f) for f in files]
+    frames: list[Frames] = []
+    for f in files:
+        frames.append(_read_image(f, limits))
+        limits.check(path, len(frames), *frames[-1].shape[1:])
     odd = next((f for f, i in zip(files, frames, strict=True) if i.shape != frames[0].shape), None)
     if odd is not None:
         raise InputError(f"{odd}: another size than {files[0].name}; a clip's frames must agree")
     return VideoClip(np.stack(frames), 8.0)
 
 
-def _read_npy(path: Path) -> VideoClip:
+def _read_npy(path: Path, limits: Limits) -> VideoClip:
     try:
-        frames = np.load(path, allow_pickle=False)
+        frames = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: cannot be read as an array ({error})") from None
+    if not isinstance(frames, np.ndarray):
+        raise InputError(f"{path}: holds an archive, not one array")
     if frames.ndim == 4 and frames.shape[1] != 3 and frames.shape[3] == 3:
         frames = frames.transpose(0, 3, 1, 2)
+    if frames.ndim == 4:
+        limits.check(path, frames.shape[0], frames.shape[2], frames.shape[3])
     try:
-        return VideoClip(frames, 8.0)
+        return VideoClip(np.array(frames), 8.0)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
