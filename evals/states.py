@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
@@ -41,7 +41,7 @@ class Entry:
 class Rows:
     """Clip name -> entry. Iterates in the order of names, so that sums do not depend on who saw what first."""
 
-    entries: Mapping[str, Entry] = MappingProxyType({})
+    entries: Mapping[str, Entry] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def of(cls, name: str, prompt_id: str, value: float | Floats | Unscored) -> Self:

@@ -1,0 +1,178 @@
+"""Files of unknown origin are decoded in a child process, so that a bad one costs itself alone.
+
+The child is started once and kept; if it crashes, hangs or outgrows its memory it is replaced and the file gets the
+reason. Frames come back through a temporary .npy. The child imports neither torch nor any backbone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from evals.states import Unscored
+from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Limits, VideoClip, read_clip
+from magicvideo.errors import InputError
+
+FILE_LIMITS = Limits(frames=4096, frame_pixels=4096 * 4096, pixels=400_000_000)
+LOSSLESS = frozenset({"ffv1", "png", "bmp", "npy", "memory", "rawvideo", "huffyuv", "ffvhuff", "utvideo"})
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one file may cost in the child."""
+
+    seconds: float = 120.0
+    memory_bytes: int = 6 << 30
+    limits: Limits = FILE_LIMITS
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A clip and the codec it came through ("memory" if it was handed over)."""
+
+    clip: VideoClip
+    codec: str
+
+
+def decode(path: Path, limits: Limits = FILE_LIMITS) -> Decoded:
+    """Decode in this process. Raises `InputError`."""
+    return Decoded(read_clip(path, limits), codec_of(path))
+
+
+def codec_of(path: Path) -> str:
+    """The codec's name, e.g. "h264", "ffv1", "gif", "png" (an image folder's first picture decides), "npy"."""
+    if path.is_dir():
+        path = next(f for f in sorted(path.iterdir()) if f.suffix.lower() in IMAGE_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix not in VIDEO_SUFFIXES:
+        return suffix.removeprefix(".").replace("jpg", "jpeg")
+    import av
+
+    with av.open(str(path), options={"protocol_whitelist": "file"}) as source:
+        return str(source.streams.video[0].codec_context.name)
+
+
+@dataclass
+class Decoder:
+    """Decodes files in a kept child process. Use as a context manager; the child starts at the first file."""
+
+    allowance: Allowance = Allowance()
+    _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def decode(self, path: Path) -> Decoded | Unscored:
+        """The decoded file, or the reason why it cannot be. Never raises for what is in the file."""
+        child = self._running()
+        frames = self._frames_path()
+        request = {"path": str(path.absolute()), "frames": str(frames), "limits": asdict(self.allowance.limits)}
+        try:
+            _send(child.stdin, request)
+            answer = self._answer(child)
+            if isinstance(answer, Unscored):
+                self._stop()
+                return Unscored(f"{path}: {answer.reason}")
+            if "reason" in answer:
+                return Unscored(answer["reason"])
+            return Decoded(VideoClip(np.load(frames, allow_pickle=False), answer["fps"]), answer["codec"])
+        except (BrokenPipeError, ConnectionError):
+            self._stop()
+            return Unscored(f"{path}: the decoder could not be reached")
+        finally:
+            frames.unlink(missing_ok=True)
+
+    def _answer(self, child: subprocess.Popen[bytes]) -> dict[str, Any] | Unscored:
+        assert child.stdout is not None
+        ready, _, _ = select.select([child.stdout], [], [], self.allowance.seconds)
+        if not ready:
+            return Unscored(f"decoding took more than {self.allowance.seconds:g} s and was stopped")
+        line = child.stdout.readline()
+        if not line.endswith(b"\n"):
+            child.wait(timeout=10)
+            return Unscored(f"the decoder crashed on this file (exit code {child.returncode})")
+        return dict(json.loads(line))
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._stop()
+            code = f"from evals.decode import serve; serve({self.allowance.memory_bytes})"
+            # -P and the parent's own path: the child finds this package, and nothing in the current folder.
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+            environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        return self._child
+
+    def _frames_path(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="decode-")
+        return Path(self._folder.name) / "frames.npy"
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+def serve(memory_bytes: int) -> None:
+    """The child: one JSON request a line in, one JSON answer a line out, until the input ends."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Answers keep the pipe to themselves: whatever a decoder prints goes nowhere.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        _send(answers, _serve_one(json.loads(line)))
+
+
+def _serve_one(request: dict[str, Any]) -> dict[str, Any]:
+    path = Path(request["path"])
+    try:
+        decoded = decode(path, Limits(**request["limits"]))
+        np.save(request["frames"], decoded.clip.frames)
+    except InputError as error:
+        return {"reason": str(error)}
+    except MemoryError:
+        return {"reason": f"{path}: decoding needs more memory than one file may use"}
+    except Exception as error:
+        return {"reason": f"{path}: cannot be decoded ({type(error).__name__}: {error})"}
+    return {"fps": decoded.clip.fps, "codec": decoded.codec}
+
+
+def _send(pipe: IO[bytes] | None, message: dict[str, Any]) -> None:
+    assert pipe is not None
+    pipe.write(json.dumps(message).encode() + b"\n")
+    pipe.flush()

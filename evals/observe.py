@@ -1,0 +1,113 @@
+"""Computes what metrics need, once each: from the cache, or by a backbone in one batch over the clips that lack it.
+
+If a batch fails, its clips are tried one by one, and a clip that fails alone gets the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from evals.features import Array, Arrays, FeatureCache
+from evals.metric import Need
+from evals.sources import Opened, Unreadable
+from evals.states import Unscored
+from magicvideo.errors import InputError
+
+T = TypeVar("T")
+FAILURES = (InputError, Unreadable, RuntimeError, ValueError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An item opened: its clip, its prompt and its reference, or the reasons why it has none."""
+
+    clip: Opened
+    prompt: str | None
+    reference: Opened | Unscored
+
+
+@dataclass
+class Observer:
+    """The suite's backbones by role, and the arrays that they gave."""
+
+    backbones: Mapping[str, Any]
+    cache: FeatureCache
+    _texts: dict[tuple[str, str], Array] = field(default_factory=dict)
+
+    def observe(self, need: Need, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
+        """What `need` asks for of each subject, or the reason why not."""
+        if need.of == "prompt":
+            return self._prompts(need.role, subjects)
+        if need.of == "pair":
+            return self._pairs(need.role, subjects)
+        return self.clips(need.role, [s.clip for s in subjects])
+
+    def clips(self, role: str, clips: Sequence[Opened]) -> list[Arrays | Unscored]:
+        backbone = self.backbones[role]
+        return self._once(
+            backbone.id, [c.digest for c in clips], clips, lambda some: backbone.observe([c.clip for c in some])
+        )
+
+    def _pairs(self, role: str, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
+        backbone = self.backbones[role]
+        pairs = [(s.clip, s.reference) for s in subjects if isinstance(s.reference, Opened)]
+        found = iter(
+            self._once(
+                backbone.id,
+                [f"{clip.digest}-{reference.digest}" for clip, reference in pairs],
+                pairs,
+                lambda some: backbone.observe_pairs([(clip.clip, reference.clip) for clip, reference in some]),
+            )
+        )
+        return [s.reference if isinstance(s.reference, Unscored) else next(found) for s in subjects]
+
+    def _prompts(self, role: str, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
+        backbone = self.backbones[role]
+        new = list(dict.fromkeys(s.prompt for s in subjects if s.prompt is not None))
+        new = [p for p in new if (backbone.id, p) not in self._texts]
+        if new:
+            self._texts |= {(backbone.id, p): text for p, text in zip(new, backbone.text(new), strict=True)}
+        return [
+            Unscored("no prompt") if s.prompt is None else {"text": self._texts[backbone.id, s.prompt]}
+            for s in subjects
+        ]
+
+    def _once(
+        self, backbone_id: str, keys: Sequence[str], subjects: Sequence[T], compute: Callable[[list[T]], list[Arrays]]
+    ) -> list[Arrays | Unscored]:
+        """Arrays by key: cached ones, then one batch of the rest; equal keys are computed once."""
+        found: dict[str, Arrays | Unscored] = {}
+        missing: dict[str, T] = {}
+        for key, subject in zip(keys, subjects, strict=True):
+            stored = None if key in missing or key in found else self.cache.get(backbone_id, key)
+            if stored is not None:
+                found[key] = stored
+            elif key not in found:
+                missing.setdefault(key, subject)
+        computed = _batch(compute, list(missing.values()))
+        for key, arrays in zip(missing, computed, strict=True):
+            found[key] = arrays if isinstance(arrays, Unscored) else _finite(backbone_id, arrays)
+            if not isinstance(found[key], Unscored):
+                self.cache.put(backbone_id, key, arrays)  # type: ignore[arg-type]
+        return [found[key] for key in keys]
+
+
+def _batch(compute: Callable[[list[T]], list[Arrays]], subjects: list[T]) -> list[Arrays | Unscored]:
+    if not subjects:
+        return []
+    try:
+        return list(compute(subjects))
+    except FAILURES as error:
+        if len(subjects) == 1:
+            return [Unscored(str(error) or type(error).__name__)]
+    return [_batch(compute, [subject])[0] for subject in subjects]
+
+
+def _finite(backbone_id: str, arrays: Arrays) -> Arrays | Unscored:
+    """A feature that holds NaN or infinity must not pass for a value."""
+    broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+    return arrays if broken is None else Unscored(f"{backbone_id} gave {broken!r} that is not finite")
