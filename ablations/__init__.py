@@ -1,0 +1,1 @@
+"""Ablations: what to vary (`grid`), what is left to do (`plan`), doing it (`execute`), what it showed (`effects`)."""

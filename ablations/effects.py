@@ -1,0 +1,140 @@
+"""What an ablation showed: paired differences between each arm and the full model. Arithmetic only, no torch.
+
+Pairs are videos of the same prompt and seed (their noise is common too), clusters are prompts. A difference is claimed
+when its 95 % interval excludes 0 *and* its p stays at or below 5 % after Holm's correction over the whole family, every
+metric times every arm. Effects are never stored: they follow from `scores.jsonl` and `run.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, isfinite, log2
+from typing import Any
+
+from evals import stats
+
+ALPHA = 0.05
+CLAIMS = ("better", "worse", "different")
+"""The verdicts that say there is a difference."""
+
+Rows = Sequence[Mapping[str, Any]]
+Run = Mapping[str, Any]
+Place = tuple[str, int]
+"""(prompt id, seed): what pairs two arms' values."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Arm minus full, of one metric. Missing numbers are None, never 0.
+
+    `verdict` speaks of the arm: "worse" means that leaving the mechanism out makes the metric worse. "different" stands
+    for a metric without a good direction (motion magnitude). A set-level metric (one number an arm) has a difference
+    but no interval, so its verdict is "inconclusive".
+    """
+
+    metric: str
+    arm: str
+    switch: str | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_adjusted: float | None
+    standardised: float | None
+    """Cohen's d_z over prompts, with Hedges' correction."""
+    n: int
+    """Pairs with a value on both sides (for a set-level metric: videos an arm)."""
+    verdict: stats.Verdict
+    clusters: int = 0
+    full: float | None = None
+    """The full model's mean over the same pairs."""
+    value: float | None = None
+    """The arm's mean over the same pairs."""
+    detectable: float | None = None
+    """The difference that this many prompts would show with probability .8."""
+    set_level: bool = False
+
+
+def effects(scores: Rows, run: Run) -> list[Effect]:
+    """Every metric of every arm against the full model, arm by arm in the grid's order."""
+    values, totals = _by_cell(scores)
+    base = str(run["base"])
+    found = [
+        _set_effect(metric, arm, base, totals)
+        if any(m == metric for _, m in totals)
+        else _paired_effect(metric, arm, base, values)
+        for arm in run["arms"]
+        if arm["name"] != base
+        for metric in run["metrics"]
+    ]
+    adjusted = stats.holm([e.p for e in found])
+    return [_judged(e, p, run) for e, p in zip(found, adjusted, strict=True)]
+
+
+def prompts_needed(comparisons: int) -> int:
+    """The fewest prompts with which one of so many comparisons can be claimed: 2/2^G * comparisons <= 5 %."""
+    return max(2, ceil(log2(2 * comparisons / ALPHA))) if comparisons else 2
+
+
+def _by_cell(scores: Rows) -> tuple[dict[tuple[str, str], dict[Place, float]], dict[tuple[str, str], tuple[Any, int]]]:
+    """(arm, metric) -> values by place, and (arm, metric) -> (value, n) of the set-level metrics."""
+    values: dict[tuple[str, str], dict[Place, float]] = {}
+    totals: dict[tuple[str, str], tuple[Any, int]] = {}
+    for row in scores:
+        cell = (str(row["arm"]), str(row["metric"]))
+        if row.get("prompt_id") is None:
+            totals[cell] = (row["value"], int(row.get("n") or 0))
+        elif row["value"] is not None and isfinite(row["value"]):
+            values.setdefault(cell, {})[str(row["prompt_id"]), int(row["seed"])] = float(row["value"])
+    return values, totals
+
+
+def _paired_effect(
+    metric: str, arm: Mapping[str, Any], base: str, values: Mapping[tuple[str, str], Mapping[Place, float]]
+) -> Effect:
+    full, other = values.get((base, metric), {}), values.get((arm["name"], metric), {})
+    places = sorted(full.keys() & other.keys())
+    if not places:
+        return _missing(metric, arm)
+    a, b = [full[p] for p in places], [other[p] for p in places]
+    d = stats.paired(a, b, [prompt for prompt, _ in places])
+    return Effect(
+        metric=metric,
+        arm=arm["name"],
+        switch=arm["switch"],
+        difference=d.value,
+        low=d.low,
+        high=d.high,
+        p=d.p,
+        p_adjusted=None,
+        standardised=d.standardised,
+        n=d.n,
+        verdict="inconclusive",
+        clusters=d.clusters,
+        full=sum(a) / len(a),
+        value=sum(b) / len(b),
+        detectable=d.detectable,
+    )
+
+
+def _set_effect(
+    metric: str, arm: Mapping[str, Any], base: str, totals: Mapping[tuple[str, str], tuple[Any, int]]
+) -> Effect:
+    (full, n_full), (value, n) = totals.get((base, metric), (None, 0)), totals.get((arm["name"], metric), (None, 0))
+    difference = None if full is None or value is None else value - full
+    empty = _missing(metric, arm)
+    return replace(empty, difference=difference, n=min(n, n_full), full=full, value=value, set_level=True)
+
+
+def _missing(metric: str, arm: Mapping[str, Any]) -> Effect:
+    return Effect(metric, arm["name"], arm["switch"], None, None, None, None, None, None, 0, "inconclusive")
+
+
+def _judged(effect: Effect, p_adjusted: float | None, run: Run) -> Effect:
+    margin = float(run.get("grid", {}).get("margins", {}).get(effect.metric, 0.0))
+    better = run["metrics"][effect.metric].get("higher_is_better")
+    verdict = stats.verdict(effect.low, effect.high, margin, better)
+    if verdict in CLAIMS and (p_adjusted is None or p_adjusted > ALPHA):
+        verdict = "inconclusive"
+    return replace(effect, p_adjusted=p_adjusted, verdict=verdict)

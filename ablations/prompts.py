@@ -1,0 +1,103 @@
+"""The prompts of a grid: listed in it, read from a file, or drawn from the pocket world.
+
+Every prompt has an id: paired differences are clustered by it, so an id that appears twice is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ablations.source import Strict
+from magicvideo.errors import InputError
+from magicvideo.files import read_jsonl
+
+SUFFIXES = (".jsonl", ".txt")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    id: str
+    prompt: str
+
+
+class PromptLine(Strict):
+    """A prompt with an id of its own."""
+
+    id: str
+    prompt: str
+
+
+class WorldPrompts(Strict):
+    """`world` different captions drawn from the pocket world; the same `seed`, the same captions."""
+
+    world: int = Field(ge=1, le=2000)
+    split: Literal["train", "held_out", "all"] = "held_out"
+    seed: int = Field(default=0, ge=0)
+
+
+def listed(lines: Iterable[str | PromptLine], where: str) -> tuple[Prompt, ...]:
+    """Prompts in their order; those without an id are p01, p02, ...
+
+    Raises `InputError` for an empty list, an empty prompt or id, or an id that appears twice.
+    """
+    prompts = tuple(
+        Prompt(f"p{n:02d}", line) if isinstance(line, str) else Prompt(line.id, line.prompt)
+        for n, line in enumerate(lines, start=1)
+    )
+    if not prompts:
+        raise InputError(f"{where}: holds no prompts; give at least one")
+    first = dict[str, int]()
+    for n, p in enumerate(prompts, start=1):
+        if not p.prompt.strip():
+            raise InputError(f"{where}: prompt {n} (id {p.id!r}) is empty; write it or remove it")
+        if not p.id.strip():
+            raise InputError(f"{where}: prompt {n} has an empty id; name it or leave the field out")
+        if p.id in first:
+            raise InputError(f"{where}: prompts {first[p.id]} and {n} share the id {p.id!r}; ids must differ")
+        first[p.id] = n
+    return prompts
+
+
+def from_file(path: Path) -> tuple[Prompt, ...]:
+    """Read `.txt` (one prompt a line) or `.jsonl` (one `{"id", "prompt"}` a line; the id may be left out)."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown kind of prompt file; known: {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise InputError(f"no such prompt file: {path}")
+    if path.suffix.lower() == ".jsonl":
+        return listed([_line(path, n, row) for n, row in enumerate(read_jsonl(path), start=1)], str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return listed([line.strip() for line in text.splitlines() if line.strip()], str(path))
+
+
+def drawn(request: WorldPrompts) -> tuple[Prompt, ...]:
+    """Different captions of the pocket world, in its canonical wording; ids w01, w02, ..."""
+    import numpy as np
+
+    from magicvideo.world import caption, sample_scene
+
+    rng = np.random.default_rng(request.seed)
+    captions = dict[str, None]()
+    for _ in range(100 * request.world):
+        captions[caption(sample_scene(rng, request.split), None)] = None
+        if len(captions) == request.world:
+            return tuple(Prompt(f"w{n:02d}", text) for n, text in enumerate(captions, start=1))
+    raise InputError(
+        f"the pocket world's split {request.split!r} gave only {len(captions)} different captions, "
+        f"{request.world} were asked for; ask for fewer or use split: all"
+    )
+
+
+def _line(path: Path, number: int, row: Any) -> str | PromptLine:
+    text, name = (row.get("prompt"), row.get("id")) if isinstance(row, dict) else (row, None)
+    if not isinstance(text, str):
+        raise InputError(f'{path}, line {number}: needs {{"id": ..., "prompt": ...}} with a text as prompt')
+    return text if name is None else PromptLine(id=str(name), prompt=text)

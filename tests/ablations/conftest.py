@@ -1,0 +1,46 @@
+"""The fake pipeline and a tiny grid, for every test of this folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FAKE = Path(__file__).parent / "pocket_fake.py"
+
+TINY = """\
+name: tiny
+question: Does it hold together?
+base: {t2i.size: 16, i2v.size: 16, i2v.frames: 3, v2v.size: 32, vfi.factor: 2}
+leave_one_out: [controlnet, v2v]
+prompts: [a red star moving left on a plain background, a blue ring bouncing on a dotted background]
+seeds: [0, 1]
+metrics: [flicker, motion_magnitude]
+"""
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("pocket_fake", FAKE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["pocket_fake"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_text() -> str:
+    return TINY
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The path of a grid of 3 arms x 2 prompts x 2 seeds at tiny sizes, scored by metrics without weights."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
