@@ -6,21 +6,25 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ablations.grid import SHIPPED, Grid, find_grid, load_grid
-from ablations.plan import Plan
+from ablations.shipped import find_grid, shipped_grids
 from magicvideo.files import read_json, read_jsonl
+
+if TYPE_CHECKING:
+    from ablations.grid import Grid
+    from ablations.plan import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.yaml")))
-    parser.add_argument("grid", metavar="GRID", help=f"a YAML file, or a shipped grid: {shipped}")
+    parser.add_argument("grid", metavar="GRID", help=f"a YAML file, or a shipped grid: {', '.join(shipped_grids())}")
     parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: runs/NAME of the grid)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be computed and what it would cost")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ablations.grid import load_grid
+
     grid = load_grid(find_grid(arguments.grid))
     out = arguments.out or Path("runs") / grid.name
     if arguments.dry_run:

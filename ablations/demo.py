@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablations.cli import ablate, say
-from ablations.grid import Grid, find_grid, load_grid
+from ablations.shipped import find_grid
+
+if TYPE_CHECKING:
+    from ablations.grid import Grid
 
 NEXT = (
     ("watch one video being made", 'magicvideo generate "a red star bouncing on a striped background" --seed 7'),
@@ -22,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ablations.grid import load_grid
+
     begin = time.perf_counter()
     grid = load_grid(find_grid("demo"))
     for line in introduction(grid, arguments.out):

@@ -27,9 +27,8 @@ from ablations.prompts import Prompt, PromptLine, WorldPrompts, drawn, from_file
 from ablations.source import Source, Strict, read_source, suggestion
 from evals import SUITES
 from magicvideo.config import SWITCHES, PipelineConfig
-from magicvideo.errors import InputError, unknown_name
+from magicvideo.errors import InputError
 
-SHIPPED = Path(__file__).parent / "grids"
 FULL = "full"
 """The name of the arm that every other is compared with."""
 
@@ -106,19 +105,6 @@ class _GridFile(Strict):
     suite: str = "pocket"
     metrics: list[str] | None = Field(default=None, min_length=1)
     margins: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-
-
-def find_grid(name: str) -> Path:
-    """The path of a grid: a file, or the name of a shipped one (`mechanisms`)."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    shipped = sorted(p.stem for p in SHIPPED.glob("*.yaml"))
-    if name in shipped:
-        return SHIPPED / f"{name}.yaml"
-    if path.suffix or len(path.parts) != 1:
-        raise InputError(f"no such grid file: {path}; shipped grids: {', '.join(shipped)}")
-    raise unknown_name("grid", name, shipped)
 
 
 def load_grid(path: Path) -> Grid:

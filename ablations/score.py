@@ -44,7 +44,7 @@ def score(
     if sets:
         for arm in grid.arms:
             mine = [item for row, item in zip(rows, items.values(), strict=True) if row["arm"] == arm.name]
-            lines += _set_lines(arm.name, evals.evaluate(mine, grid.suite, sets, cache, progress=False))
+            lines += set_lines(arm.name, evals.evaluate(mine, grid.suite, sets, cache, progress=False))
     return lines, {name: _about(name, whole) for name in whole.scores}
 
 
@@ -63,7 +63,7 @@ def _item(row: Mapping[str, Any], store: Store) -> evals.Item:
     )
 
 
-def _set_lines(arm: str, found: evals.Evaluation) -> Iterator[Row]:
+def set_lines(arm: str, found: evals.Evaluation) -> Iterator[Row]:
     """One line a metric: the arm's number, or why there is none."""
     for name, total in found.scores.items():
         reason = next((r.reason for r in found.rows if r.metric == name), None) if total.value is None else None
