@@ -1,14 +1,14 @@
 """Frame interpolation at any t in (0,1): an EDSC head on a small vector-quantised autoencoder.
 
-An encoder shared by both key frames ends in a codebook (van den Oord et al., arXiv 1711.00937), as in LDMVFI's VQ-FIGAN
-(Danier et al., arXiv 2303.09508) and MagicVideo-V2's interpolator (arXiv 2401.04468, section 2.4). The decoder reads both
-frames' codes, their skip features and t; it moves the skip features along its own coarse displacement before it goes on
-(coarse to fine), and its head predicts the fields of `deformable.edsc` for both frames, a visibility mask and a residual:
+An encoder shared by both key frames ends in a codebook (van den Oord et al., arXiv 1711.00937), after LDMVFI's VQ-FIGAN
+(Danier et al., arXiv 2303.09508) and MagicVideo-V2's interpolator (arXiv 2401.04468). The decoder reads both frames'
+codes, their skip features and t; it moves the skip features along its own coarse displacement before it goes on (coarse
+to fine), and its head predicts the fields of `deformable.edsc` for both frames, a visibility mask and a residual:
 
     out = V * edsc(I0) + (1 - V) * edsc(I1) + R
 
-Ours to choose, as the papers leave it open: K = 3 taps a side where EDSC uses 5 (2.5 times fewer reads; `TAPS` sets it),
-heads at half resolution with sub-pixel channels, displacements proportional to t and 1 - t, no normalisation layers.
+Ours: K = 3 taps a side where EDSC uses 5 (a third of the reads; `TAPS` sets it), a head at half resolution with
+sub-pixel channels, displacements proportional to t and 1 - t, no normalisation layers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ CODES, CODE_WIDTH = 512, 8
 WIDTHS = (32, 64, 96)
 """Channels at 1/2, 1/4 and 1/8 of the resolution."""
 MULTIPLE = 8
+FUSION_GRID = (5, 5)
+"""Knots of the fusion's table: the flow's confidence, then the disagreement of the two interpolators."""
 
 
 class Features(NamedTuple):
@@ -40,7 +42,7 @@ class Features(NamedTuple):
     """[B,64,H/4,W/4]"""
     codes: Tensor
     """[B,8,H/8,W/8], entries of the codebook, of length one"""
-    index: Tensor
+    entries: Tensor
     """[B,H/8,W/8], which entry"""
     loss: Tensor
     """Scalar: distance of the encoder's output to the codebook, to be minimised in training."""
@@ -48,7 +50,7 @@ class Features(NamedTuple):
     def take(self, rows: Tensor) -> Features:
         """The features of some of the frames, in the order given."""
         return self._replace(
-            half=self.half[rows], quarter=self.quarter[rows], codes=self.codes[rows], index=self.index[rows]
+            half=self.half[rows], quarter=self.quarter[rows], codes=self.codes[rows], entries=self.entries[rows]
         )
 
 
@@ -78,7 +80,7 @@ class _Residual(nn.Module):
 
 def _conv(inside: int, outside: int, size: int = 3, stride: int = 1, gain: float = 1.6) -> nn.Conv2d:
     """Convolution that keeps variance through SiLU (gain 1.6 or so), bias zero."""
-    layer = nn.Conv2d(inside, outside, size, stride, size // 2)
+    layer = nn.Conv2d(inside, outside, size, stride, (size - 1) // 2)
     nn.init.normal_(layer.weight, std=gain / (inside * size * size) ** 0.5)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer
@@ -90,7 +92,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         a, b, c = WIDTHS
-        self.at_half = nn.Sequential(nn.PixelUnshuffle(2), _conv(12, a), nn.SiLU(), _conv(a, a), nn.SiLU())
+        self.at_half = nn.Sequential(_conv(3, a, size=4, stride=2), nn.SiLU(), _conv(a, a), nn.SiLU())
         self.at_quarter = nn.Sequential(_conv(a, b, stride=2), nn.SiLU(), _conv(b, b), nn.SiLU())
         self.at_eighth = nn.Sequential(_conv(b, c, stride=2), _Residual(c), nn.SiLU(), _conv(c, CODE_WIDTH, size=1))
         self.quantise = VectorQuantizer(CODES, CODE_WIDTH, beta=0.25, legacy=False, sane_index_shape=True)
@@ -123,10 +125,10 @@ class Decoder(nn.Module):
         """t [B,1,1,1]. Returns fields [B,fields,H,W] and displacement [B,4,H,W] in pixels."""
         small = [F.avg_pool2d(f.quarter, 2) for f in (one, two)]
         x = self.at_eighth(torch.cat([one.codes, two.codes, *small, _map(t, one.codes)], 1))
-        move = _up(_paced(self.coarse(x), t)) * 2  # in pixels of 1/4
+        move = _up(_paced(self.coarse(x).float(), t)) * 2  # in pixels of 1/4
         x = torch.cat([_up(x), warp_both(one.quarter, two.quarter, move), move, _map(t, move)], 1)
         x = self.at_quarter(x)
-        move = _up(move + _paced(self.middle(x), t)) * 2  # in pixels of 1/2
+        move = _up(move + _paced(self.middle(x).float(), t)) * 2  # in pixels of 1/2
         x = torch.cat([_up(x), warp_both(one.half, two.half, move), move, _map(t, move)], 1)
         x = self.at_half(x)
         return F.pixel_shuffle(self.head(x), 2).float(), _up(move) * 2
@@ -142,6 +144,10 @@ class Interpolator(nn.Module):
         self.sizes = (k, k, k * k, 2 * k * k) * 2 + (4, 1, 3)
         self.encoder = Encoder()
         self.decoder = Decoder(sum(self.sizes))
+        self.register_buffer("flow_weight", torch.zeros(FUSION_GRID))
+
+    flow_weight: Tensor
+    """The fusion's table, fitted after training (`stages/vfi.py`): zeros leave the flow out."""
 
     def forward(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
         """The frame at t between `first` and `last`, clipped to [0,1]."""
