@@ -78,8 +78,9 @@ def _dry_run(grid: Grid, out: Path) -> dict[str, Any]:
 
 def describe(grid: Grid, plan: Plan) -> list[str]:
     """The plan in words: one line a stage, then the cost."""
-    arms, prompts, seeds = len(grid.arms), len(grid.prompts), len(grid.seeds)
-    lines = [f"{grid.name}: {arms} arms x {prompts} prompts x {seeds} seeds = {len(plan.items)} videos"]
+    sizes = {"arms": len(grid.arms), "prompts": len(grid.prompts), "seeds": len(grid.seeds)}
+    product = " x ".join(f"{n} {what if n > 1 else what[:-1]}" for what, n in sizes.items())
+    lines = [f"{grid.name}: {product} = {len(plan.items)} videos"]
     for stage, c in plan.counts.items():
         lines.append(f"  {stage}: {c.compute} to compute, {c.found} found, {c.shared} shared with another video")
     if not plan.compute:

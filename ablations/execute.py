@@ -107,7 +107,7 @@ class _Watched(Store):
 def _generate(todo: Plan, store: _Watched, engine: Engine, out: Path, progress: bool) -> list[Row]:
     """Make every video that is missing; returns all rows, which are also in `items.jsonl` after each arm."""
     made = list[Planned]()
-    with tqdm(total=todo.compute, unit="stage", file=sys.stderr, disable=not progress) as bar:
+    with tqdm(total=todo.compute, unit="stage", file=sys.stderr, mininterval=0.5, disable=not progress) as bar:
         store.watch = bar.update
         for arm, group in groupby((p.item for p in todo.items), key=lambda item: item.arm):
             bar.set_description(arm.name)

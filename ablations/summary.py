@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import floor, log10
 from typing import Any
 
 from ablations.effects import CLAIMS, Effect, prompts_needed
@@ -12,6 +13,11 @@ SHOWN = 4
 """Claims told per arm; the table has the rest."""
 ALWAYS = "motion_magnitude"
 """Told of every arm: coherence that comes with less motion is no gain."""
+WORDS = {
+    "different": "neither direction is better",
+    "equivalent": "equal within the margin",
+    "inconclusive": "no difference is shown",
+}
 
 
 def sentences(effects: Sequence[Effect], run: Run) -> list[str]:
@@ -42,11 +48,12 @@ def _arm(title: str, effects: Sequence[Effect], run: Run) -> str:
     told = [_claim(e, run) for e in claimed[:SHOWN]]
     if len(claimed) > SHOWN:
         told.append(f"{len(claimed) - SHOWN} more in the table")
-    if not claimed:
-        told.append(f"no difference is shown on {_many(len(tested), 'metric')}{_hint(tested, run)}")
+    unclear = [e for e in tested if e.verdict == "inconclusive" and e.metric != ALWAYS]
+    if unclear and not claimed:
+        told.append(f"no difference is shown on {_many(len(unclear), 'metric')}{_hint(unclear, run)}")
     motion = next((e for e in tested if e.metric == ALWAYS and e not in claimed[:SHOWN]), None)
     if motion is not None:
-        told.append(f"{_title(motion, run)} {_change(motion, run)} ({motion.verdict})")
+        told.append(f"{_title(motion, run)} {_change(motion, run)}: {WORDS.get(motion.verdict, motion.verdict)}")
     equal = [_title(e, run) for e in tested if e.verdict == "equivalent" and e is not motion]
     if equal:
         told.append(f"equal within the margin: {', '.join(equal)}")
@@ -54,29 +61,29 @@ def _arm(title: str, effects: Sequence[Effect], run: Run) -> str:
 
 
 def _claim(effect: Effect, run: Run) -> str:
-    judged = "no direction is better" if effect.verdict == "different" else effect.verdict
-    return f"{_title(effect, run)} {_change(effect, run)}: {judged}"
+    return f"{_title(effect, run)} {_change(effect, run)}: {WORDS.get(effect.verdict, effect.verdict)}"
 
 
-def _hint(tested: Sequence[Effect], run: Run) -> str:
+def _hint(unclear: Sequence[Effect], run: Run) -> str:
     """The largest effect whose interval excludes 0 though the correction does not let it be claimed."""
-    hints = [e for e in tested if e.low is not None and e.high is not None and not e.low <= 0 <= e.high]
-    open_ones = [e for e in hints if e.verdict == "inconclusive"]
-    if not open_ones:
+    hints = [e for e in unclear if e.low is not None and e.high is not None and not e.low <= 0 <= e.high]
+    if not hints:
         return ""
-    best = max(open_ones, key=_size)
+    best = max(hints, key=_size)
     return f" (a hint, not a finding: {_title(best, run)} {_change(best, run)})"
 
 
 def _change(effect: Effect, run: Run) -> str:
-    """`falls from 0.71 to 0.52 (by 0.19; 95 % interval -0.25 to -0.12)`."""
+    """`falls from 0.71 to 0.52 (-0.19; 95 % interval -0.25 to -0.12)`; the difference's size decides the digits."""
     d = effect.difference or 0.0
+    full, value = effect.full or 0.0, effect.value or 0.0
+    unit = f" {run['metrics'][effect.metric].get('unit') or ''}".rstrip()
     if d == 0:
-        return f"stays at {_number(effect.full, effect, run)}"
+        return f"stays at {full:.3g}{unit}"
+    places = max(0, 1 - floor(log10(abs(d))))
     verb = "rises" if d > 0 else "falls"
-    span = "" if effect.low is None else f"; 95 % interval {effect.low:+.3g} to {effect.high:+.3g}"
-    ends = f"from {_number(effect.full, effect, run)} to {_number(effect.value, effect, run)}"
-    return f"{verb} {ends} ({d:+.3g}{span})"
+    span = "" if effect.low is None else f"; 95 % interval {effect.low:+.{places}f} to {effect.high:+.{places}f}"
+    return f"{verb} from {full:.{places}f} to {value:.{places}f}{unit} ({d:+.{places}f}{span})"
 
 
 def _limits(effects: Sequence[Effect], run: Run) -> list[str]:
@@ -106,13 +113,6 @@ def _limits(effects: Sequence[Effect], run: Run) -> list[str]:
 
 def _title(effect: Effect, run: Run) -> str:
     return str(run["metrics"][effect.metric].get("title") or effect.metric)
-
-
-def _number(value: float | None, effect: Effect, run: Run) -> str:
-    if value is None:
-        return "unknown"
-    unit = run["metrics"][effect.metric].get("unit") or ""
-    return f"{value:.3g} {unit}".strip()
 
 
 def _size(effect: Effect) -> float:
