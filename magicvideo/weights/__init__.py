@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,13 +81,23 @@ def verify(part: str) -> Path:
     return _verified(folder() / info["file"], info["sha256"])
 
 
-def save(part: str, state: dict[str, torch.Tensor], recipe: dict[str, Any], figures: dict[str, Any]) -> Path:
-    """Write a part in float16 with its manifest entry (the manifest last). Returns the file's path."""
+def save(
+    part: str,
+    state: dict[str, torch.Tensor],
+    recipe: dict[str, Any],
+    figures: dict[str, Any],
+    keep: Collection[str] = (),
+) -> Path:
+    """Write a part in float16 with its manifest entry (the manifest last). Returns the file's path.
+
+    Tensors named in `keep` stay as they are (float32 for sums and moments that float16 would spoil).
+    """
     import torch
     from safetensors.torch import save_file
 
     path = folder() / f"{part}.safetensors"
-    half = {k: (v.to(torch.float16) if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
+    rounded = {k: v.to(torch.float16) if v.is_floating_point() and k not in keep else v for k, v in state.items()}
+    half = {k: v.contiguous().cpu() for k, v in rounded.items()}
     with atomic_path(path) as temporary:
         save_file(half, temporary)
     parts = manifest()
