@@ -156,9 +156,9 @@ class FeatureCache:
         if self.folder is None:
             return None
         try:
-            with np.load(self.path(backbone_id, digest), allow_pickle=False) as stored:
+            with self.path(backbone_id, digest).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError, BadZipFile):
+        except (OSError, ValueError, EOFError, AttributeError, BadZipFile):
             return None
 
     def put(self, backbone_id: str, digest: str, arrays: Arrays) -> None:

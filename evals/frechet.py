@@ -33,15 +33,6 @@ def frechet_rows(rows: ArrayLike, mean: ArrayLike, cov: ArrayLike) -> float:
     return _distance(x.mean(axis=0) - m, float((a**2).sum()), float(np.trace(s)), trace_root(a, s))
 
 
-def frechet_two_sets(rows1: ArrayLike, rows2: ArrayLike) -> float:
-    """The distance of rows [N,D] to rows [M,D]: the trace is the nuclear norm of the product of the centred rows."""
-    x, y = np.asarray(rows1, dtype=np.float64), np.asarray(rows2, dtype=np.float64)
-    a = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
-    b = (y - y.mean(axis=0)) / np.sqrt(len(y) - 1)
-    nuclear = float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
-    return _distance(x.mean(axis=0) - y.mean(axis=0), float((a**2).sum()), float((b**2).sum()), nuclear)
-
-
 def trace_root(a: Floats, cov: Floats) -> float:
     """Tr (A A^T S)^(1/2) for A [D,K] and S [D,D]: eigenvalues of the symmetric A^T S A [K,K]."""
     product = a.T @ cov @ a

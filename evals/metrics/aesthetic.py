@@ -1,4 +1,4 @@
-"""Aesthetic: mean over frames of a predicted quality of 1 to 10, by a head on the CLIP model's features."""
+"""Aesthetic: mean over frames of a predicted quality of 1 to 10, by a linear head on the CLIP model's feature maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRIC = Metric(
     unit="points of 1-10",
     higher_is_better=True,
     reads="predicted picture quality; the pocket head knows defects of rendered pictures, not human taste",
-    definition="mean over all frames of the head's prediction",
+    definition="mean over all frames of the quality head",
     needs=(FRAMES,),
     value=value,
 )
