@@ -1,7 +1,7 @@
 """What is left to do: items, the stages each needs, and which of them the store already holds.
 
-Pure: reads the store, writes nothing, loads no model. A later stage's key needs the digest of the clip before it; where
-that clip is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
+Pure: reads the store, writes nothing, loads no model. A later stage's key needs the digests of the clips before it;
+where one is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ablations.prompts import Prompt
 from magicvideo.config import STAGES, PipelineConfig
 from magicvideo.runs import StageRecord, Store
 
-StageKey = Callable[[PipelineConfig, str, str, int, str], str]
-"""(configuration, stage, prompt, seed, digest of the input clip or "") -> the key of the stage's result."""
+StageKey = Callable[[PipelineConfig, str, str, int, tuple[str, ...]], str]
+"""(configuration, stage, prompt, seed, digests of the clips before it) -> the key of the stage's result."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ def plan(items: Iterable[Item], store: Store, key: StageKey) -> Plan:
 
 def chain(item: Item, store: Store, key: StageKey) -> tuple[Step, ...]:
     """The stages of one item in order, each with its record if it is finished."""
-    steps, digest = list[Step](), ""
+    steps, digests = list[Step](), list[str]()
     for stage in STAGES:
-        name = key(item.arm.config, stage, item.prompt.prompt, item.seed, digest)
-        record = None if digest.startswith("pending:") else store.stage(name)
+        name = key(item.arm.config, stage, item.prompt.prompt, item.seed, tuple(digests))
+        record = None if steps and steps[-1].record is None else store.stage(name)
         steps.append(Step(stage, name, record))
-        digest = record.digest if record else f"pending:{name}"
+        digests.append(record.digest if record else f"pending:{name}")
     return tuple(steps)
 
 

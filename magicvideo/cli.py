@@ -1,7 +1,7 @@
 """The command `magicvideo`: a table of verbs, each in a module imported only when called.
 
-A verb's module has `add_arguments(parser)` and `run(arguments) -> dict | None`, the result that `--json` prints; it may
-raise `InputError` (exit code 2) or `GateFailed` (exit code 1). Only `--json` results go to standard output, progress and
+A verb's module has `add_arguments(parser)` and `run(arguments) -> dict | None`, the result that `--json` prints. It
+raises `InputError` (exit code 2) or `GateFailed` (exit code 1). Only `--json` results go to standard output; progress
 logs go to standard error.
 """
 

@@ -1,1 +1,1 @@
-"""The four stages: each a function from a clip (or a prompt) to a clip."""
+"""The four stages: each a function of a prompt, a clip and a seed. They know models, not the store."""

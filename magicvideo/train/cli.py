@@ -21,7 +21,7 @@ PARTS = {
     "clip": "evals.train.clip",
     "video": "evals.train.video",
 }
-"""Part -> module with `train(resume, steps) -> dict`, in the order `all` trains them (a later one may need an earlier)."""
+"""Part -> module with `train(resume, steps) -> dict`, in the order `all` trains them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

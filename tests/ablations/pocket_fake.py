@@ -31,10 +31,10 @@ SEEN_BY = {
 }
 
 
-def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, input_digest: str) -> str:
+def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
     plain = config.model_dump(mode="json")
     switches = {name: plain["mechanisms"][name] for name in SEEN_BY[stage]}
-    return content_key([stage, plain[stage], switches, prompt, seed, input_digest])
+    return content_key([stage, plain[stage], switches, prompt, seed, list(inputs)])
 
 
 @dataclass
@@ -44,12 +44,12 @@ class FakePipeline:
     delay: float = 0.0
 
     def run(self, prompt: str, seed: int) -> list[StageRecord]:
-        records, digest = list[StageRecord](), ""
+        records = list[StageRecord]()
         for stage in STAGES:
-            key = stage_key(self.config, stage, prompt, seed, digest)
-            record = self.store.stage(key) or self._compute(stage, key, prompt, seed, digest)
-            records.append(record)
-            digest = record.digest
+            inputs = tuple(r.digest for r in records)
+            key = stage_key(self.config, stage, prompt, seed, inputs)
+            digest = inputs[-1] if inputs else ""
+            records.append(self.store.stage(key) or self._compute(stage, key, prompt, seed, digest))
         return records
 
     def _compute(self, stage: str, key: str, prompt: str, seed: int, digest: str) -> StageRecord:

@@ -1,0 +1,100 @@
+"""Joint image-video training of the keyframe generator, and the same without images.
+
+Video steps show clips of 64 pixels from only part of the (shape, colour) pairs; image steps show all trained pairs at
+128 pixels. The second checkpoint sees as many video steps and no images, all else equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magicvideo import weights
+from magicvideo.models import diffusion
+from magicvideo.models.autoencoder import Autoencoder
+from magicvideo.models.generator import Condition, Generator, dropped
+from magicvideo.models.text import token_ids
+from magicvideo.train import data, t2i
+from magicvideo.train.loop import FOLDER, Training
+from magicvideo.world import in_video_data
+
+VIDEO_STEPS = 1500
+IMAGE_SHARE = 3
+"""Joint training takes one image step after each two video steps."""
+CLIPS, FRAMES, SIZE = 10, 8, 64
+DROP = 0.12
+"""Share of clips trained without appearance tokens, and of clips without control."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    frames: Tensor
+    """float32 [N,T,3,64,64] in [0,1]; frame 0 is the reference"""
+    ids: Tensor
+    """int64 [N,24]"""
+
+
+def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
+    """Both checkpoints; writes `generator` and `generator-video-only`."""
+    video = steps or VIDEO_STEPS
+    joint = _train("generator", video * IMAGE_SHARE // (IMAGE_SHARE - 1), _joint_batch, resume)
+    alone = _train("generator-video-only", video, clip_batch, resume)
+    return {"generator": joint, "generator-video-only": alone}
+
+
+def _train(part: Literal["generator", "generator-video-only"], steps: int, batch: Any, resume: bool) -> dict[str, Any]:
+    coder, model = t2i.load_autoencoder(), Generator()
+    model.load_weights(torch.load(FOLDER / t2i.PART / "generator.pt", weights_only=True))
+    training = Training(part, model, steps, 8e-4, batch, lambda b: loss(coder, model, b), seed=2)
+    training.run(resume)
+    recipe = {
+        "data": "world clips 8x64x64 of 28 (shape, colour) pairs"
+        + (", images 128x128 of 56 pairs" if part == "generator" else ", no images"),
+        "from": "t2i",
+        "steps": steps,
+        "batch": CLIPS,
+        "seconds": round(training.seconds),
+        "seed": 2,
+    }
+    weights.save(part, model.weights(), recipe, {})
+    return {"steps": steps, "seconds": recipe["seconds"], "figures": {}}
+
+
+def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> dict[str, Tensor]:
+    """The image loss for pictures, the clip loss for clips."""
+    if isinstance(batch, t2i.Pictures):
+        return t2i.loss(coder, model, batch)
+    x0 = clip_latents(coder, batch.frames)
+    t = torch.randint(0, diffusion.STEPS, (x0.shape[0],))
+    noise = torch.randn_like(x0)
+    reference = batch.frames[:, 0]
+    condition = Condition(model.text(batch.ids), model.appearance(reference), model.control(reference))
+    keep = torch.rand(2, x0.shape[0]) >= DROP
+    v = model.clip(diffusion.add_noise(x0, noise, t), t, dropped(condition, keep[0], keep[1]))
+    return {"clip": (v.float() - diffusion.velocity(x0, noise, t)).square().mean()}
+
+
+@torch.no_grad()
+def clip_latents(coder: Autoencoder, frames: Tensor) -> Tensor:
+    """Frames [N,T,3,H,W] in [0,1] -> latents [N,8,T,H/8,W/8]."""
+    n, count = frames.shape[:2]
+    latents = coder.encode(frames.flatten(0, 1)).float()
+    return latents.unflatten(0, (n, count)).transpose(1, 2).contiguous()
+
+
+def clip_batch(rng: np.random.Generator) -> Clips:
+    """Clips of the pairs that training videos show, with paraphrased captions."""
+    scenes = []
+    while len(scenes) < CLIPS:
+        scene = data.scenes(rng, 1)[0]
+        if in_video_data(scene.shape, scene.colour):
+            scenes.append(scene)
+    return Clips(data.clips(scenes, FRAMES, SIZE), token_ids(t2i.captions(scenes, rng)))
+
+
+def _joint_batch(rng: np.random.Generator) -> Clips | t2i.Pictures:
+    return t2i.batch(rng) if rng.uniform() < 1 / IMAGE_SHARE else clip_batch(rng)

@@ -1,0 +1,142 @@
+"""Trains V2V: motion modules and a ControlNet on the generator's frozen spatial layers.
+
+The keyframes it learns to mend have I2V's own faults: true clips are noised up to a random level and the keyframe generator
+guesses them back in one step, which keeps the motion aligned with the truth and brings its blur and wrong structure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from magicvideo import weights
+from magicvideo.models import diffusion
+from magicvideo.models.autoencoder import Autoencoder
+from magicvideo.models.generator import Condition, Generator, dropped
+from magicvideo.models.refiner import NO_REFERENCE, Refiner
+from magicvideo.models.text import token_ids
+from magicvideo.train import data, t2i
+from magicvideo.train.i2v import clip_latents
+from magicvideo.train.loop import Training
+from magicvideo.world import render
+
+STEPS = 700
+CLIPS, FRAMES, SIZE = 3, 8, 128
+MOST_FAULT = 800
+"""Highest training step from which the keyframes are guessed back."""
+MOST_STEP = 700
+"""Highest training step V2V is trained at: it never starts from more noise than strength 0.6."""
+DROP = 0.15
+
+
+@dataclass(frozen=True)
+class Pairs:
+    small: Tensor
+    """float32 [N,T,3,64,64], the true keyframes"""
+    large: Tensor
+    """float32 [N,T,3,128,128], the same at the stage's size"""
+    ids: Tensor
+    """int64 [N,24]"""
+
+
+def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
+    """Train and write `refiner`."""
+    coder, generator = t2i.load_autoencoder(), Generator()
+    generator.load_weights(weights.load("generator"))
+    generator.eval().requires_grad_(False)
+    model = Refiner(generator)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith("control.") or "motion_modules" in name)
+    training = Training(
+        "refiner", model, steps or STEPS, 1e-3, _batch, lambda b: _loss(coder, generator, model, b), seed=3, ema=0.995
+    )
+    training.run(resume)
+    figures = measure(coder, generator, model)
+    recipe = {
+        "data": "world clips 8x128x128 of all trained pairs; keyframes guessed back by the generator from up to step 800",
+        "from": "generator",
+        "steps": training.steps,
+        "batch": CLIPS,
+        "seconds": round(training.seconds),
+        "seed": 3,
+    }
+    weights.save("refiner", model.weights(), recipe, figures)
+    return {"steps": training.steps, "seconds": recipe["seconds"], "figures": figures}
+
+
+@torch.no_grad()
+def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 24) -> dict[str, Any]:
+    """PSNR in dB of refined keyframes and of bicubic ones (both through the autoencoder) to the truth, held-out pairs."""
+    rng = np.random.default_rng(20_000)
+    values: dict[str, list[Tensor]] = {"refined": [], "bicubic": []}
+    for _ in range(count // CLIPS):
+        pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
+        frames, given = _given(coder, generator, model, pairs)
+        x0 = clip_latents(coder, frames)
+        t = torch.full((CLIPS,), diffusion.start_step(6, 0.5))
+        x = diffusion.add_noise(x0, torch.randn_like(x0), t)
+        refined = diffusion.sample(lambda x, t, c=given: model(x, t.expand(CLIPS), c), x, 6, 0.5)
+        for name, latents in (("refined", refined), ("bicubic", x0)):
+            back = coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (CLIPS, FRAMES))
+            values[name].append(data.psnr(back, pairs.large))
+    return {f"psnr_{name}": data.mean_interval(torch.cat(v)) for name, v in values.items()}
+
+
+def _loss(coder: Autoencoder, generator: Generator, model: Refiner, pairs: Pairs) -> dict[str, Tensor]:
+    _, given = _given(coder, generator, model, pairs)
+    x0 = clip_latents(coder, pairs.large)
+    n = x0.shape[0]
+    t = torch.randint(0, MOST_STEP, (n,))
+    noise = torch.randn_like(x0)
+    v = model(diffusion.add_noise(x0, noise, t), t, given)
+    return {"clip": (v.float() - diffusion.velocity(x0, noise, t)).square().mean()}
+
+
+def _given(coder: Autoencoder, generator: Generator, model: Refiner, pairs: Pairs) -> tuple[Tensor, Condition]:
+    """Faulty keyframes enlarged [N,T,3,128,128], and the condition that V2V sees of them.
+
+    In training a share of clips sees no reference picture and a share no appearance tokens.
+    """
+    n = pairs.small.shape[0]
+    with torch.no_grad():
+        frames = faulty(coder, generator, pairs)
+        text = generator.text(pairs.ids)
+        appearance = generator.appearance(pairs.small[:, 0])
+    reference = pairs.large[:, 0]
+    keep = torch.ones(2, n, dtype=torch.bool)
+    if model.training:
+        keep = torch.rand(2, n) >= DROP
+    shown = torch.where(keep[0][:, None, None, None], reference, torch.full_like(reference, NO_REFERENCE))
+    given = Condition(text, appearance, model.encode(shown, frames))
+    return frames, dropped(given, keep[1], torch.ones(n, dtype=torch.bool))
+
+
+@torch.no_grad()
+def faulty(coder: Autoencoder, generator: Generator, pairs: Pairs) -> Tensor:
+    """The true keyframes as the generator guesses them in one step from noise, enlarged by bicubic interpolation."""
+    x0 = clip_latents(coder, pairs.small)
+    n = x0.shape[0]
+    t = torch.randint(50, MOST_FAULT, (n,))
+    x = diffusion.add_noise(x0, torch.randn_like(x0), t)
+    reference = pairs.small[:, 0]
+    given = Condition(generator.text(pairs.ids), generator.appearance(reference), generator.control(reference))
+    guess = diffusion.clean(x, generator.clip(x, t, given).float(), t)
+    small = coder.decode(guess.transpose(1, 2).flatten(0, 1)).float().clamp(0, 1)
+    large = F.interpolate(small, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
+    return large.unflatten(0, (n, FRAMES))
+
+
+def _batch(rng: np.random.Generator) -> Pairs:
+    return _pairs(rng, data.scenes(rng, CLIPS))
+
+
+def _pairs(rng: np.random.Generator, scenes: list[Any]) -> Pairs:
+    ids = token_ids(t2i.captions(scenes, rng))
+    times = np.linspace(0, 1, FRAMES)
+    large = np.stack([render(s, times, SIZE) for s in scenes])
+    return Pairs(data.clips(scenes, FRAMES, SIZE // 2), torch.from_numpy(large), ids)
