@@ -1,7 +1,7 @@
 """Trains V2V: motion modules and a ControlNet on the generator's frozen spatial layers.
 
-The keyframes it learns to mend have I2V's own faults: true clips are noised up to a random level and the keyframe generator
-guesses them back in one step, which keeps the motion aligned with the truth and brings its blur and wrong structure.
+The keyframes it learns to mend have I2V's own faults: true clips are noised up to a random level and the keyframe
+generator guesses them back in one step, which keeps the motion as it truly is and brings its blur and wrong structure.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     training.run(resume)
     figures = measure(coder, generator, model)
     recipe = {
-        "data": "world clips 8x128x128 of all trained pairs; keyframes guessed back by the generator from up to step 800",
+        "data": "world clips 8x128x128, all trained pairs; keyframes guessed back by the generator",
         "from": "generator",
         "steps": training.steps,
         "batch": CLIPS,
@@ -71,7 +71,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 
 @torch.no_grad()
 def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 24) -> dict[str, Any]:
-    """PSNR in dB of refined keyframes and of bicubic ones (both through the autoencoder) to the truth, held-out pairs."""
+    """PSNR in dB to the truth, held-out pairs: refined keyframes, and bicubic ones through the same autoencoder."""
     rng = np.random.default_rng(20_000)
     values: dict[str, list[Tensor]] = {"refined": [], "bicubic": []}
     for _ in range(count // CLIPS):

@@ -1,0 +1,166 @@
+"""`magicvideo doctor`: checks environment, codecs, weights, golden behaviour, free space and a store; says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from magicvideo import weights
+from magicvideo.clip import read_clip, write_lossless, write_preview
+from magicvideo.errors import GateFailed, InputError
+from magicvideo.files import read_json
+from magicvideo.runs import Store
+from magicvideo.world import render_clip, sample_scene
+
+PACKAGES = ("torch", "torchvision", "diffusers", "open_clip", "lpips", "av", "cv2", "altair", "pandas", "streamlit")
+LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, metavar="DIR", help="also check a store's records and clips")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    groups: list[Callable[[], Iterator[Check]]] = [_packages, _machine, _codecs, _weights, _golden]
+    checks = []
+    for group in groups:
+        checks += _show(group())
+    if arguments.store:
+        checks += _show(_store(arguments.store))
+    result = {"checks": [asdict(c) for c in checks]}
+    failed = [c.name for c in checks if not c.ok]
+    if failed:
+        raise GateFailed(f"{len(failed)} of {len(checks)} checks: {', '.join(failed)}", result)
+    print(f"all {len(checks)} checks passed", file=sys.stderr)
+    return result
+
+
+def _show(checks: Iterator[Check]) -> list[Check]:
+    shown = []
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", file=sys.stderr)
+        if not check.ok:
+            print(f"      {check.remedy}", file=sys.stderr)
+        shown.append(check)
+    return shown
+
+
+def _packages() -> Iterator[Check]:
+    ok = sys.version_info >= (3, 11)
+    yield Check("python", ok, sys.version.split()[0], "install Python 3.11 or newer")
+    for name in PACKAGES:
+        try:
+            module = importlib.import_module(name)
+            yield Check(name, True, str(getattr(module, "__version__", "present")))
+        except ImportError as error:
+            yield Check(name, False, str(error), "run `make install`")
+
+
+def _machine() -> Iterator[Check]:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; the pocket preset needs none"
+    yield Check("gpu", True, gpu)
+    free = shutil.disk_usage(Path.cwd()).free
+    yield Check(
+        "free space", free > LEAST_FREE, f"{free / 1e9:.1f} GB here", "free at least 1 GB, or use another --out"
+    )
+
+
+def _codecs() -> Iterator[Check]:
+    clip = render_clip(sample_scene(np.random.default_rng(0)), frames=4, size=64)
+    with tempfile.TemporaryDirectory() as folder:
+        lossless, preview = Path(folder) / "clip.mkv", Path(folder) / "clip.mp4"
+        try:
+            write_lossless(lossless, clip)
+            write_preview(preview, clip)
+            same, frames = read_clip(lossless) == clip, len(read_clip(preview))
+        except (InputError, ValueError) as error:
+            yield Check("codecs", False, str(error), "reinstall the package `av`")
+            return
+    yield Check("FFV1", same, "bit-exact" if same else "frames came back changed", "reinstall the package `av`")
+    yield Check("H.264", frames == 4, f"{frames} of 4 frames", "reinstall the package `av`")
+
+
+def _weights() -> Iterator[Check]:
+    parts = weights.manifest()
+    if not parts:
+        yield Check("weights", False, f"no manifest in {weights.folder()}", "restore it, or run `magicvideo train all`")
+    for part, info in parts.items():
+        try:
+            weights.verify(part)
+            yield Check(f"weights {part}", True, f"{info['bytes'] / 1e6:.1f} MB, sha256 {info['sha256'][:12]}")
+        except InputError as error:
+            yield Check(f"weights {part}", False, str(error), "git checkout the file, or train the part again")
+
+
+def _golden() -> Iterator[Check]:
+    """What must come out where the answer is known: pictures coded and read back."""
+    try:
+        yield from _golden_autoencoder()
+        yield from _golden_reader()
+    except InputError as error:
+        yield Check("golden values", False, str(error), "mend the weights first")
+
+
+def _golden_autoencoder() -> Iterator[Check]:
+    import torch
+
+    from magicvideo.models import pocket
+
+    clip = render_clip(sample_scene(np.random.default_rng(1)), frames=2, size=64)
+    coder = pocket.autoencoder()
+    frames = torch.from_numpy(clip.floats())
+    error = (coder.decode(coder.encode(frames)).clamp(0, 1) - frames).square().mean()
+    decibel = float(-10 * torch.log10(error))
+    yield Check("autoencoder", decibel > 28, f"{decibel:.1f} dB on a fixed picture", "train the autoencoder again")
+
+
+def _golden_reader() -> Iterator[Check]:
+    from evals.backbones import load
+    from magicvideo.world import SHAPES
+
+    scenes = [sample_scene(np.random.default_rng(seed)) for seed in range(8)]
+    read = load("pocket-reader").observe([render_clip(s) for s in scenes])
+    right = sum(SHAPES[int(np.argmax(r["shape"]))] == s.shape for r, s in zip(read, scenes, strict=True))
+    yield Check("reader", right >= 7, f"{right} of 8 shapes of known scenes read", "train the reader again")
+
+
+def _store(root: Path) -> Iterator[Check]:
+    """Every record readable, every clip it names present and still what its name says."""
+    store, records, broken = Store(root), 0, list[str]()
+    paths = sorted((root / "stages").glob("*/*.json"))
+    if not paths:
+        yield Check("store", False, f"no stage records under {root}", "give the folder that holds stages/ and clips/")
+        return
+    for path in paths:
+        records += 1
+        try:
+            digest = read_json(path)["digest"]
+            if store.clip(digest).digest != digest:
+                broken.append(f"{path.name}: its clip has changed")
+        except (InputError, KeyError, TypeError) as error:
+            broken.append(f"{path.name}: {error}")
+    detail = f"{records} records" + (f", broken: {'; '.join(broken[:3])}" if broken else "")
+    yield Check("store", not broken, detail, "delete the named records; the next run computes them again")
+    left = sorted(root.rglob(".partial-*"))
+    yield Check(
+        "partial files", not left, f"{len(left)} left behind", "delete them: a writer was killed, nothing is lost"
+    )

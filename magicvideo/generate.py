@@ -1,0 +1,151 @@
+"""`magicvideo generate`: videos from prompts, with each stage's result beside them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from magicvideo.clip import VideoClip, read_clip, write_image
+from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.errors import InputError
+from magicvideo.files import atomic_path, write_json
+from magicvideo.runs import StageRecord, Store, environment
+from magicvideo.world import known_words, read_caption
+
+PREVIEW_SIDE = 512
+"""Previews of small clips repeat pixels up to about this many, so that they stay crisp on a screen."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    name: str
+    """Folder name of its results."""
+    text: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", nargs="*", help="what the video shows; several prompts make several videos")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="more prompts: .txt, one a line, or JSONL / CSV")
+    parser.add_argument("--preset", default="pocket", choices=["pocket"], help="which models (default: pocket)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the noise; the same seed gives the same bytes (default: 0)"
+    )
+    parser.add_argument("--without", default="", metavar="SWITCH,...", help=f"switch off: {', '.join(SWITCHES)}")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. noise_prior.strength=2")
+    parser.add_argument("--from", dest="start", type=Path, metavar="IMAGE_OR_CLIP", help="start from your own material")
+    parser.add_argument("--until", default="vfi", choices=STAGES, help="last stage to run (default: vfi)")
+    parser.add_argument("--out", type=Path, default=Path("outputs"), metavar="DIR", help="folder (default: outputs)")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    config = configuration(arguments.without, arguments.set)
+    prompts = _prompts(arguments.prompt, arguments.prompts)
+    start = read_clip(arguments.start) if arguments.start else None
+    for prompt in prompts:
+        warn_unknown(prompt.text)
+    from magicvideo.pipeline import Pipeline
+
+    pipeline = Pipeline(config, Store(arguments.out / "store"))
+    items = []
+    for prompt in tqdm(prompts, unit="video", file=sys.stderr, disable=len(prompts) < 2):
+        began = time.perf_counter()
+        records = pipeline.run(prompt.text, arguments.seed, start, arguments.until)
+        folder = arguments.out / f"{prompt.name}-seed{arguments.seed}{_variant(config)}"
+        item = {"prompt": prompt.text, "seed": arguments.seed, **_write(folder, pipeline.store, records)}
+        write_json(folder / "record.json", {**item, "config": config.model_dump(mode="json"), "made": environment()})
+        items.append(item)
+        print(f"{prompt.text}\n  {item['video']}  ({time.perf_counter() - began:.1f} s)", file=sys.stderr)
+    return {"items": items}
+
+
+def configuration(without: str, settings: list[str]) -> PipelineConfig:
+    """The default configuration with switches off and settings changed; unknown names are `InputError`s."""
+    config = PipelineConfig()
+    for switch in filter(None, (s.strip() for s in without.split(","))):
+        config = config.without(switch)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write KEY=VALUE, e.g. noise_prior.strength=2")
+        config = config.with_setting(key.strip(), value.strip())
+    return config
+
+
+def warn_unknown(text: str) -> None:
+    """Tell on standard error what the pocket models do not know of a prompt."""
+    read = read_caption(text)
+    missing = [name for name in ("shape", "colour", "background", "motion") if getattr(read, name) is None]
+    if not read.unknown and not missing:
+        return
+    said = [f"does not know {', '.join(map(repr, read.unknown))}"] if read.unknown else []
+    said += [f"found no {', no '.join(missing)}"] if missing else []
+    print(f"warning: {text!r}: the pocket model {' and '.join(said)}. It knows {known_words()}.", file=sys.stderr)
+
+
+def _prompts(texts: list[str], file: Path | None) -> list[Prompt]:
+    found = [Prompt(slug(t), t) for t in texts]
+    if file is not None:
+        from evals.prompts import read_prompts
+
+        found += [Prompt(slug(p.id), p.prompt) for p in read_prompts(file)]
+    if not found or any(not p.text.strip() for p in found):
+        raise InputError('no prompt: give one, e.g. magicvideo generate "a red star bouncing on a striped background"')
+    names = [p.name for p in found]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice:
+        raise InputError(f"two prompts would both be written to {twice}: drop one of them")
+    return found
+
+
+def slug(text: str) -> str:
+    """A folder name of letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "prompt"
+
+
+def _variant(config: PipelineConfig) -> str:
+    """Marks a folder whose configuration is not the default one, so that variants lie beside each other."""
+    from magicvideo.runs import content_key
+
+    changed = config != PipelineConfig()
+    return f"-{content_key(config.model_dump(mode='json'))[:6]}" if changed else ""
+
+
+def _write(folder: Path, store: Store, records: list[StageRecord]) -> dict[str, Any]:
+    """Each stage's picture or clip for people, and the last one without loss."""
+    stages: dict[str, Any] = {}
+    for record in records:
+        clip = store.clip(record.digest)
+        path = folder / f"{record.stage}{'.png' if len(clip) == 1 else '.mp4'}"
+        if len(clip) == 1:
+            write_image(path, clip)
+        else:
+            _copy(store.preview(record.digest, scale=_scale(clip)), path)
+        stages[record.stage] = {"digest": record.digest, "seconds": record.seconds, "file": str(path)}
+    last = records[-1]
+    lossless = folder / "clip.mkv"
+    _copy(store.clip_path(last.digest), lossless)
+    video = folder / "video.mp4"
+    if last.frames > 1:
+        _copy(Path(stages[last.stage]["file"]), video)
+    return {
+        "video": str(video if last.frames > 1 else stages[last.stage]["file"]),
+        "clip": str(lossless),
+        "digest": last.digest,
+        "stages": stages,
+    }
+
+
+def _scale(clip: VideoClip) -> int:
+    return max(1, PREVIEW_SIDE // max(clip.size))
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(source.read_bytes())
