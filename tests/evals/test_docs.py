@@ -1,0 +1,39 @@
+"""Every metric has a page that says how to read it, and no page lacks its metric."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from evals.metric import Metric
+from evals.suites import POCKET, SUITES
+
+PAGES = Path(__file__).parents[2] / "docs" / "metrics"
+SECTIONS = ["Definition", "Source", "Range", "Direction", "How to read it", "Known biases"]
+METRICS = {metric.name: metric for suite in SUITES.values() for metric in suite.metrics}
+DIRECTIONS = {True: "Higher is better", False: "Lower is better", None: "Neither"}
+
+
+def test_every_metric_has_a_page_and_every_page_a_metric() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == set(METRICS)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_page_has_all_sections_filled_and_agrees_with_the_metric(metric: Metric) -> None:
+    text = (PAGES / f"{metric.name}.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)$\n", text, flags=re.MULTILINE)
+    assert parts[0].strip() == f"# {metric.title} (`{metric.name}`)"
+    assert parts[1::2] == SECTIONS
+    assert all(len(body.strip()) > 15 for body in parts[2::2])
+    assert parts[8].strip().startswith(DIRECTIONS[metric.higher_is_better])
+    assert f"({metric.unit})" in parts[6]
+
+
+def test_metrics_have_what_a_report_shows() -> None:
+    assert len(set(POCKET.names)) == len(POCKET.metrics) == 13
+    for metric in POCKET.metrics:
+        assert set(metric.describe()) == {"title", "unit", "higher_is_better", "reads"}
+        assert all(metric.describe()[key] for key in ("title", "unit", "reads"))
+        assert "|" not in metric.definition, "the protocol id's separator"
