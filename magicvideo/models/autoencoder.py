@@ -1,4 +1,4 @@
-"""The latent space: an autoencoder with f = 8 and 8 channels, trained through noisy latents.
+"""The latent space: an autoencoder with f = 8 and 16 channels, trained through noisy latents.
 
 Latents are standardised by a BatchNorm without parameters, and the decoder is trained with Gaussian noise of a random
 level on them: they become smooth and coarse to fine, which is what lets a small diffusion model learn shapes. No
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 16
 FACTOR = 8
 
 
@@ -29,9 +29,9 @@ class _Block(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """RGB in [0,1] [N,3,H,W] <-> standardised latents [N,8,H/8,W/8]; H and W multiples of 8."""
+    """RGB in [0,1] [N,3,H,W] <-> standardised latents [N,16,H/8,W/8]; H and W multiples of 8."""
 
-    def __init__(self, widths: tuple[int, int, int] = (32, 64, 96), blocks: int = 2) -> None:
+    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128), blocks: int = 3) -> None:
         super().__init__()
         a, b, c = widths
         self.encoder = nn.Sequential(
@@ -50,6 +50,7 @@ class Autoencoder(nn.Module):
             nn.Conv2d(c, b * 4, 3, padding=1),
             nn.PixelShuffle(2),
             _Block(b),
+            _Block(b),
             nn.Conv2d(b, a * 4, 3, padding=1),
             nn.PixelShuffle(2),
             _Block(a),
@@ -58,11 +59,11 @@ class Autoencoder(nn.Module):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """[N,3,H,W] in [0,1] -> latents [N,8,H/8,W/8], zero mean and unit variance over the training images."""
+        """[N,3,H,W] in [0,1] -> latents [N,16,H/8,W/8], zero mean and unit variance over the training images."""
         return self.standardise(self.encoder(images * 2 - 1))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [N,8,h,w] -> images [N,3,8h,8w], about [0,1], not clipped."""
+        """Latents [N,16,h,w] -> images [N,3,8h,8w], about [0,1], not clipped."""
         return self.decoder(latents) * 0.5 + 0.5
 
 

@@ -41,12 +41,12 @@ class Generator(nn.Module):
         return self.text(token_ids(prompts).to(device))
 
     def image(self, x: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """v for single pictures [N,8,h,w]: the spatial layers alone."""
+        """v for single pictures [N,C,h,w]: the spatial layers alone."""
         given = states(condition.text, condition.appearance)
         return self.spatial(x, t, encoder_hidden_states=given, return_dict=False)[0]
 
     def clip(self, x: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """v for clips [N,8,T,h,w]; the condition's control holds one picture a clip, given to all frames."""
+        """v for clips [N,C,T,h,w]; the condition's control holds one picture a clip, given to all frames."""
         return denoise_clip(self.motion, x, t, condition)
 
     def weights(self) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class Generator(nn.Module):
 
 
 def denoise_clip(unet: nn.Module, x: Tensor, t: Tensor, condition: Condition) -> Tensor:
-    """v for clips [N,8,T,h,w] by a motion UNet. Text and appearance are repeated over frames.
+    """v for clips [N,C,T,h,w] by a motion UNet. Text and appearance are repeated over frames.
 
     Control residuals of N pictures go to all frames of their clip; residuals of N*T pictures go one to each.
     """

@@ -40,6 +40,8 @@ class Features(NamedTuple):
     """[B,32,H/2,W/2]"""
     quarter: Tensor
     """[B,64,H/4,W/4]"""
+    latent: Tensor
+    """[B,8,H/8,W/8], of length one, before the codebook"""
     codes: Tensor
     """[B,8,H/8,W/8], entries of the codebook, of length one"""
     entries: Tensor
@@ -50,7 +52,11 @@ class Features(NamedTuple):
     def take(self, rows: Tensor) -> Features:
         """The features of some of the frames, in the order given."""
         return self._replace(
-            half=self.half[rows], quarter=self.quarter[rows], codes=self.codes[rows], entries=self.entries[rows]
+            half=self.half[rows],
+            quarter=self.quarter[rows],
+            latent=self.latent[rows],
+            codes=self.codes[rows],
+            entries=self.entries[rows],
         )
 
 
@@ -63,8 +69,9 @@ class Synthesis:
     """[B,1,H,W] in (0,1): the share of the first key frame"""
     residual: Tensor
     """[B,3,H,W]"""
-    displacement: Tensor
-    """[B,4,H,W] pixels: where (dy, dx) into the first, then into the second frame the central taps look"""
+    displacements: tuple[Tensor, ...]
+    """Coarse to fine, the last the one used, [B,4,H,W] in pixels: where (dy, dx) in the first and in the last frame all
+    taps look from"""
 
 
 class _Residual(nn.Module):
@@ -105,7 +112,7 @@ class Encoder(nn.Module):
         quarter = self.at_quarter(half)
         z = F.normalize(self.at_eighth(quarter).float(), dim=1)
         codes, loss, (_, _, index) = self.quantise(z)
-        return Features(half, quarter, codes, index, loss)
+        return Features(half, quarter, z, codes, index, loss)
 
 
 class Decoder(nn.Module):
@@ -121,17 +128,18 @@ class Decoder(nn.Module):
         self.at_half = nn.Sequential(_conv(b + 2 * a + 5, 48), _Residual(48), nn.SiLU())
         self.head = _conv(48, 4 * fields, size=1, gain=0.1)
 
-    def forward(self, one: Features, two: Features, t: Tensor) -> tuple[Tensor, Tensor]:
-        """t [B,1,1,1]. Returns fields [B,fields,H,W] and displacement [B,4,H,W] in pixels."""
+    def forward(self, one: Features, two: Features, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """t [B,1,1,1]. Returns fields [B,fields,H,W] and two displacements [B,4,H,W] in pixels, coarse and fine."""
         small = [F.avg_pool2d(f.quarter, 2) for f in (one, two)]
         x = self.at_eighth(torch.cat([one.codes, two.codes, *small, _map(t, one.codes)], 1))
         move = _up(_paced(self.coarse(x).float(), t)) * 2  # in pixels of 1/4
+        coarse = move
         x = torch.cat([_up(x), warp_both(one.quarter, two.quarter, move), move, _map(t, move)], 1)
         x = self.at_quarter(x)
         move = _up(move + _paced(self.middle(x).float(), t)) * 2  # in pixels of 1/2
         x = torch.cat([_up(x), warp_both(one.half, two.half, move), move, _map(t, move)], 1)
         x = self.at_half(x)
-        return F.pixel_shuffle(self.head(x), 2).float(), _up(move) * 2
+        return F.pixel_shuffle(self.head(x), 2).float(), F.interpolate(coarse, scale_factor=4) * 4, _up(move) * 2
 
 
 class Interpolator(nn.Module):
@@ -143,6 +151,7 @@ class Interpolator(nn.Module):
         k = taps
         self.sizes = (k, k, k * k, 2 * k * k) * 2 + (4, 1, 3)
         self.encoder = Encoder()
+        self.painter = nn.Sequential(_conv(CODE_WIDTH, 64), nn.SiLU(), _conv(64, 3 * 64, size=1), nn.PixelShuffle(8))
         self.decoder = Decoder(sum(self.sizes))
         self.register_buffer("flow_weight", torch.zeros(FUSION_GRID))
 
@@ -161,19 +170,25 @@ class Interpolator(nn.Module):
         h, w = frames.shape[-2:]
         return self.encoder(F.pad(frames, (0, -w % MULTIPLE, 0, -h % MULTIPLE), mode="replicate"))
 
+    def paint(self, features: Features) -> Tensor:
+        """Frames [B,3,H,W] (H, W multiples of 8) from their codes alone: rough, and what gives the codes meaning."""
+        return self.painter(features.codes) + 0.5
+
     def decode(self, first: Tensor, last: Tensor, one: Features, two: Features, t: Tensor) -> Synthesis:
         """The frames at t [B] between `first` and `last`, whose features are `one` and `two`."""
         h, w = first.shape[-2:]
         t = t.reshape(-1, 1, 1, 1).to(first)
-        fields, move = self.decoder(one, two, t)
+        fields, *moves = self.decoder(one, two, t)
         parts = fields[..., :h, :w].split(self.sizes, dim=1)
-        move = move.float()[..., :h, :w] + _paced(parts[8], t)
+        coarse, fine = (m[..., :h, :w] for m in moves)
+        move = fine + _paced(parts[8], t)
         a = self._resample(first, parts[0:4], move[:, :2])
         b = self._resample(last, parts[4:8], move[:, 2:])
         prior = torch.logit((1 - t).clamp(1e-4, 1 - 1e-4))  # without evidence: linear blending
         visibility = torch.sigmoid(parts[9] * 4 + prior)
         residual = parts[10] * 0.1
-        return Synthesis(visibility * a + (1 - visibility) * b + residual, visibility, residual, move)
+        frames = visibility * a + (1 - visibility) * b + residual
+        return Synthesis(frames, visibility, residual, (coarse, fine, move))
 
     def _resample(self, frame: Tensor, fields: tuple[Tensor, ...], move: Tensor) -> Tensor:
         """One frame through its kernels; untrained, they are a narrow blur around the displaced pixel."""

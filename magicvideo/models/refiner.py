@@ -14,7 +14,7 @@ NO_REFERENCE = 0.5
 
 
 class Refiner(nn.Module):
-    """Denoises clips [N,8,T,h,w]; the ControlNet sees the reference's RGB beside each enlarged keyframe's."""
+    """Denoises clips [N,C,T,h,w]; the ControlNet sees the reference's RGB beside each enlarged keyframe's."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()

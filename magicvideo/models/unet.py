@@ -23,7 +23,7 @@ MAX_FRAMES = 32
 
 
 def spatial_unet() -> UNet2DConditionModel:
-    """Latents [N,8,h,w] with text states and appearance tokens -> v-prediction [N,8,h,w]; any even h and w."""
+    """Latents [N,C,h,w] with text states and appearance tokens -> v-prediction [N,C,h,w]; any even h and w."""
     unet = UNet2DConditionModel(
         sample_size=16,
         in_channels=LATENT_CHANNELS,
@@ -42,7 +42,7 @@ def spatial_unet() -> UNet2DConditionModel:
 
 
 def motion_unet(spatial: UNet2DConditionModel) -> UNetMotionModel:
-    """Latents [N,8,T,h,w] -> v-prediction of the same shape. Shares the spatial modules; starts as the image model.
+    """Latents [N,C,T,h,w] -> v-prediction of the same shape. Shares the spatial modules; starts as the image model.
 
     The output projection of each motion module is zeroed, so that before training every frame is what the
     spatial layers alone would make of it (diffusers leaves it random).

@@ -25,7 +25,7 @@ def tensor(clip: VideoClip) -> Tensor:
 
 
 def decode(coder: Autoencoder, latents: Tensor, fps: float) -> VideoClip:
-    """Latents [T,8,h,w] -> clip, eight frames at a time."""
+    """Latents [T,C,h,w] -> clip, eight frames at a time."""
     return from_floats(torch.cat([coder.decode(z) for z in latents.split(8)]).numpy(), fps)
 
 

@@ -80,7 +80,7 @@ def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> d
 
 @torch.no_grad()
 def clip_latents(coder: Autoencoder, frames: Tensor) -> Tensor:
-    """Frames [N,T,3,H,W] in [0,1] -> latents [N,8,T,H/8,W/8]."""
+    """Frames [N,T,3,H,W] in [0,1] -> latents [N,C,T,H/8,W/8]."""
     n, count = frames.shape[:2]
     latents = coder.encode(frames.flatten(0, 1)).float()
     return latents.unflatten(0, (n, count)).transpose(1, 2).contiguous()

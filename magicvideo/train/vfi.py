@@ -1,8 +1,9 @@
 """Trains the interpolator on rendered gaps, where the frame at any t is exact, then fits the fusion's table.
 
-Loss: Charbonnier and Laplacian pyramid (both in pixels), a perceptual term, the codebook's, and from `SETTLED` of the
-steps on a small patch critic (hinge; Lim & Ye, arXiv 1705.02894). The perceptual term is no LPIPS: it compares
-unit-length features of the interpolator's own VQ encoder, whose weights are held fixed in it.
+Loss: Charbonnier and Laplacian pyramid (both in pixels), a perceptual term, the displacements' distance to the world's
+true motion (IFRNet, arXiv 2205.14620, takes it from a teacher's flow), the codebook's with the frames painted from the
+codes alone, and from `SETTLED` of the steps on a small patch critic (hinge; Lim & Ye, arXiv 1705.02894). The perceptual
+term is no LPIPS: it compares unit-length features of the interpolator's own VQ encoder, whose weights are held fixed.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from magicvideo import weights
 from magicvideo.clip import VideoClip, from_floats
 from magicvideo.config import VFIKind
 from magicvideo.models.flow import interpolate_flow, pair_flow
-from magicvideo.models.interpolator import FUSION_GRID, Encoder, Interpolator
+from magicvideo.models.interpolator import CODE_WIDTH, CODES, FUSION_GRID, Encoder, Features, Interpolator
 from magicvideo.stages.vfi import fusion_basis, interpolate
 from magicvideo.train import data
-from magicvideo.train.gaps import Gap, gap_batch, gap_scenes, sample_gap
+from magicvideo.train.gaps import Batch, Gap, gap_batch, gap_scenes, sample_gap
 from magicvideo.train.loop import Training
 
 STEPS = 1400
 SETTLED = 0.6
 """The share of the training after which the critic joins."""
-ADVERSARIAL, PERCEPTUAL, CODEBOOK = 0.002, 0.02, 0.1
+ADVERSARIAL, PERCEPTUAL, MOTION, CODEBOOK = 0.002, 0.02, 0.01, 0.1
+IDLE = 20
+"""Steps after which an unused entry of the codebook is moved; only until the critic joins."""
 FIT_GAPS, MEASURE_GAPS = 120, 150
 
 
@@ -56,33 +59,52 @@ class Joint(nn.Module):
     """What is trained together, with the count of steps done (kept in checkpoints, so a resumed training goes on)."""
 
     done: Tensor
+    idle: Tensor
 
     def __init__(self, steps: int) -> None:
         super().__init__()
         self.interpolator, self.critic = Interpolator(), Critic()
         self.settled = int(SETTLED * steps)
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("idle", torch.zeros(CODES, dtype=torch.int64))
 
-    def loss(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-        """Terms for first, truth, last [B,3,H,W] in [0,1] and t [B]."""
-        first, truth, last, t = batch
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the module's docstring."""
+        first, truth, last, t = batch[:4]
         model = self.interpolator
-        features = model.encode(torch.cat([first, last]))
+        keys = torch.cat([first, last])
+        features = model.encode(keys)
         rows = torch.arange(len(first))
-        made = model.decode(first, last, features.take(rows), features.take(rows + len(first)), t).frames
+        synthesis = model.decode(first, last, features.take(rows), features.take(rows + len(first)), t)
+        made = synthesis.frames
+        missed = [((d - batch.motion).abs() * batch.known).mean() for d in synthesis.displacements]
         terms = {
             "pixels": (made - truth).square().add(1e-6).sqrt().mean(),
             "pyramid": laplacian(made, truth),
             "perceptual": PERCEPTUAL * perceptual(model.encoder, made, truth),
-            "codes": CODEBOOK * features.loss,
+            "motion": MOTION * torch.stack(missed).sum(),
+            "codes": CODEBOOK * (features.loss + (model.paint(features).float() - keys).abs().mean()),
         }
         if int(self.done) >= self.settled:
             fixed = {k: v.detach() for k, v in self.critic.state_dict().items()}
             terms["adversarial"] = -ADVERSARIAL * functional_call(self.critic, fixed, (made,)).float().mean()
             real, fake = self.critic(truth).float(), self.critic(made.detach()).float()
             terms["critic"] = 0.05 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+        else:
+            self._revive(features)
         self.done += 1
         return terms
+
+    @torch.no_grad()
+    def _revive(self, features: Features) -> None:
+        """Move entries of the codebook that no frame has used for `IDLE` steps to where frames are."""
+        self.idle += 1
+        self.idle[features.entries.unique()] = 0
+        dead = torch.nonzero(self.idle > IDLE)[:, 0]
+        latents = features.latent.permute(0, 2, 3, 1).reshape(-1, CODE_WIDTH)
+        chosen = torch.randint(len(latents), (len(dead),), device=latents.device)
+        self.interpolator.encoder.quantise.embedding.weight[dead] = latents[chosen]
+        self.idle[dead] = 0
 
 
 class Errors(NamedTuple):
@@ -111,7 +133,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
         "seconds": round(training.seconds),
         "taps": model.taps,
         "critic_from_step": joint.settled,
-        "weights": {"adversarial": ADVERSARIAL, "perceptual": PERCEPTUAL, "codebook": CODEBOOK},
+        "weights": {"adversarial": ADVERSARIAL, "perceptual": PERCEPTUAL, "motion": MOTION, "codebook": CODEBOOK},
         "fusion": [[round(float(v), 3) for v in row] for row in model.flow_weight],
     }
     weights.save("vfi", model.state_dict(), recipe, figures)
