@@ -46,10 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     config = configuration(arguments.without, arguments.set)
-    prompts = _prompts(arguments.prompt, arguments.prompts)
     start = read_clip(arguments.start) if arguments.start else None
-    for prompt in prompts:
-        warn_unknown(prompt.text)
+    prompts = _prompts(arguments.prompt, arguments.prompts)
+    if not prompts and start is not None and len(start) > 1:
+        prompts = [Prompt(slug(arguments.start.stem), "")]  # refining and interpolating an own clip needs no words
+    if not prompts:
+        raise InputError('no prompt: give one, e.g. magicvideo generate "a red star bouncing on a striped background"')
+    for prompt in filter(None, (p.text for p in prompts)):
+        warn_unknown(prompt)
     from magicvideo.pipeline import Pipeline
 
     pipeline = Pipeline(config, Store(arguments.out / "store"))
@@ -95,8 +99,8 @@ def _prompts(texts: list[str], file: Path | None) -> list[Prompt]:
         from evals.prompts import read_prompts
 
         found += [Prompt(slug(p.id), p.prompt) for p in read_prompts(file)]
-    if not found or any(not p.text.strip() for p in found):
-        raise InputError('no prompt: give one, e.g. magicvideo generate "a red star bouncing on a striped background"')
+    if any(not p.text.strip() for p in found):
+        raise InputError("an empty prompt: say what the video shows")
     names = [p.name for p in found]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice:
