@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evals.prompts import Matched, Prompt, clip_name, find_clips, match, read_prompts
+from evals.prompts import Found, Matched, Prompt, find_clips, match, read_prompts
 from evals.runner import Evaluation, Item, evaluate
 from evals.suites import SUITES, Suite, find
 from evals.table import table
@@ -27,7 +27,11 @@ from magicvideo.runs import environment
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="mp4, mkv, webm, gif or .npy files, and folders of pictures")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="holds mp4, mkv, webm, gif or .npy files, folders of pictures, or what `magicvideo generate` wrote",
+    )
     parser.add_argument(
         "--prompts",
         type=Path,
@@ -78,35 +82,31 @@ def _items(folder: Path, prompts: Path | None, reference: Path | None) -> tuple[
         matched = match(clips, read_prompts(prompts), prompts)
         _report_unmatched(matched, prompts)
     references = _by_name(reference)
-    items = [_item(clip, prompt, references.get(clip_name(clip))) for clip, prompt in matched.pairs]
-    if references and not any(item.reference for item in items):
+    items = [_item(clip, prompt, references.get(clip.name, clip.reference)) for clip, prompt in matched.pairs]
+    if references and not any(clip.name in references for clip in clips):
         _say(f"{reference}: no reference has the name of a video, so nothing is compared to a reference one by one")
     return items, matched
 
 
-def _item(clip: Path, prompt: Prompt | None, reference: Path | None) -> Item:
-    name = clip_name(clip)
-    if prompt is None:
-        return Item(name, clip, None, f"video {name}", reference)
-    return Item(name, clip, prompt.prompt, prompt.cluster, reference)
+def _item(clip: Found, prompt: Prompt | None, reference: Path | None) -> Item:
+    """A clip that no line is about keeps the prompt it was made from; without one it is a cluster of its own."""
+    if prompt is not None:
+        return Item(clip.name, clip.path, prompt.prompt, prompt.cluster, reference)
+    return Item(clip.name, clip.path, clip.prompt, clip.prompt or f"video {clip.name}", reference)
 
 
 def _by_name(reference: Path | None) -> dict[str, Path]:
-    if reference is None:
-        return {}
-    return {clip_name(path): path for path in find_clips(reference, images=True)[0]}
+    return {} if reference is None else {clip.name: clip.path for clip in find_clips(reference, images=True)[0]}
 
 
 def _reference_clips(reference: Path | None) -> list[Path] | None:
     """The reference folder's clips for the distance between sets; None if it holds only single pictures."""
-    clips = [
-        path for path in _by_name(reference).values() if path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES
-    ]
-    return clips or None
+    paths = _by_name(reference).values()
+    return [path for path in paths if path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES] or None
 
 
 def _report_unmatched(matched: Matched, prompts: Path) -> None:
-    bare = [clip.name for clip, prompt in matched.pairs if prompt is None]
+    bare = [clip.path.name for clip, prompt in matched.pairs if prompt is None and clip.prompt is None]
     if bare:
         _say(f"{len(bare)} video(s) without a prompt in {prompts}: {_some(bare)}; only metrics without text score them")
     if matched.without_clip:

@@ -11,11 +11,23 @@ from typing import Any
 
 from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magicvideo.errors import InputError
-from magicvideo.files import read_jsonl
+from magicvideo.files import read_json, read_jsonl
 
 PREFERENCE = (".npy", "", ".mkv", ".webm", ".mov", ".mp4", ".avi", ".gif")
 """Of files that share a name, the first kind is taken: lossless ones first ("" is a folder of pictures)."""
+MADE, RECORD = "clip.mkv", "record.json"
+"""What `magicvideo generate` writes into each video's folder: the lossless clip, and what it was made from."""
 PROMPT_SUFFIXES = (".jsonl", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clip of a folder. `prompt` and `reference` are known of clips that `magicvideo generate` made."""
+
+    path: Path
+    name: str
+    prompt: str | None = None
+    reference: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -32,18 +44,19 @@ class Prompt:
         """What counts as the same prompt: its id, or its words."""
         return self.id or self.prompt
 
-    def names(self, clip: Path) -> bool:
-        """Whether this line is about that clip: by file name (with or without suffix), else by id."""
+    def names(self, clip: Found) -> bool:
+        """Whether this line is about that clip: by file name (with or without suffix), by id, or because the clip was
+        made from these words."""
         if self.file is not None:
-            return self.file == clip.name or Path(self.file).stem == clip_name(clip)
-        return self.id == clip_name(clip)
+            return self.file == clip.path.name or clip.name in (self.file, Path(self.file).stem)
+        return self.id == clip.name or self.prompt == clip.prompt
 
 
 @dataclass(frozen=True)
 class Matched:
     """Clips with their prompts, and the lines of the prompt file that no clip answers to."""
 
-    pairs: tuple[tuple[Path, Prompt | None], ...]
+    pairs: tuple[tuple[Found, Prompt | None], ...]
     without_clip: tuple[Prompt, ...]
 
 
@@ -52,28 +65,48 @@ def clip_name(path: Path) -> str:
     return path.stem if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npy") else path.name
 
 
-def find_clips(folder: Path, images: bool = False) -> tuple[list[Path], list[Path]]:
-    """(clips, left out) of a folder, in natural order: video files, .npy, folders of pictures, and with `images` single
-    pictures. Of clips with one name the least compressed is taken and the others are left out.
+def find_clips(folder: Path, images: bool = False) -> tuple[list[Found], list[Path]]:
+    """(clips, left out) of a folder, in natural order: video files, .npy, folders of pictures, folders that `magicvideo
+    generate` wrote, and with `images` single pictures. Of clips with one name the least compressed is taken.
 
     A folder that holds pictures alone is one clip. Raises `InputError` if there is none.
     """
     if not folder.is_dir():
         raise InputError(f"no such folder: {folder}")
     try:
-        entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=_natural)
-        found = [e for e in entries if _is_clip(e) or (images and e.suffix.lower() in IMAGE_SUFFIXES)]
-        if not found and any(e.suffix.lower() in IMAGE_SUFFIXES for e in entries):
-            return [folder], []
-        if not found:
-            raise _empty(folder, entries)
+        return _listed(folder, images)
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror or error}") from None
+
+
+def _listed(folder: Path, images: bool) -> tuple[list[Found], list[Path]]:
+    if _is_made(folder):
+        return [_found(folder)], []
+    entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=_natural)
+    clips = [e for e in entries if _is_clip(e) or (images and e.suffix.lower() in IMAGE_SUFFIXES)]
+    if not clips and _holds_pictures(folder):
+        return [_found(folder)], []
+    if not clips:
+        raise _empty(folder, entries)
     taken = dict[str, Path]()
-    for entry in sorted(found, key=_rank):
+    for entry in sorted(clips, key=_rank):
         taken.setdefault(clip_name(entry), entry)
     chosen = set(taken.values())
-    return [e for e in found if e in chosen], [e for e in found if e not in chosen]
+    return [_found(e) for e in clips if e in chosen], [e for e in clips if e not in chosen]
+
+
+def _found(path: Path) -> Found:
+    """The clip at a path; of a folder that `magicvideo generate` wrote, its last clip, its prompt and its T2I image."""
+    if not _is_made(path):
+        return Found(path, clip_name(path))
+    try:
+        prompt = read_json(path / RECORD).get("prompt")
+    except (InputError, AttributeError):
+        prompt = None
+    picture = path / "t2i.png"
+    return Found(
+        path / MADE, path.name, prompt if isinstance(prompt, str) else None, picture if picture.exists() else None
+    )
 
 
 def read_prompts(path: Path) -> list[Prompt]:
@@ -98,12 +131,14 @@ def read_prompts(path: Path) -> list[Prompt]:
     return prompts
 
 
-def match(clips: Sequence[Path], prompts: Sequence[Prompt], where: Path) -> Matched:
-    """Clips with their prompts. Lines without id and file are matched by order, which needs equal counts.
+def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Matched:
+    """Clips with their prompts. Lines without id and file are matched by the words that the clips were made from, if
+    those are known, else by order, which needs equal counts.
 
     Raises `InputError` if no prompt belongs to any clip.
     """
-    if all(p.id is None and p.file is None for p in prompts):
+    bare = all(p.id is None and p.file is None for p in prompts)
+    if bare and not any(clip.prompt for clip in clips):
         if len(clips) != len(prompts):
             raise InputError(
                 f"{where}: {len(prompts)} prompts for {len(clips)} videos; lines are matched by order, so the counts "
@@ -113,18 +148,29 @@ def match(clips: Sequence[Path], prompts: Sequence[Prompt], where: Path) -> Matc
     pairs = tuple((clip, next((p for p in prompts if p.names(clip)), None)) for clip in clips)
     used = {p for _, p in pairs if p is not None}
     if not used:
-        first = prompts[0].file or prompts[0].id
+        first = prompts[0].file or prompts[0].cluster
         raise InputError(
             f"{where}: no prompt belongs to any video: the first one is for {first!r}, the first video is "
-            f"{clips[0].name!r}. An id must be the video's name without its suffix, a file the video's name"
+            f"{clips[0].path.name!r}. An id must be the video's name without its suffix, a file the video's name"
         )
     return Matched(pairs, tuple(p for p in prompts if p not in used))
 
 
 def _is_clip(path: Path) -> bool:
     if path.is_dir():
-        return any(f.suffix.lower() in IMAGE_SUFFIXES for f in path.iterdir())
+        return _is_made(path) or _holds_pictures(path)
     return path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+
+
+def _is_made(folder: Path) -> bool:
+    """Whether `magicvideo generate` wrote this folder."""
+    return (folder / MADE).is_file() and (folder / RECORD).is_file()
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether a folder is a sequence of pictures: some, and no videos beside them."""
+    kinds = {f.suffix.lower() for f in folder.iterdir()}
+    return bool(kinds & set(IMAGE_SUFFIXES)) and not kinds & set(VIDEO_SUFFIXES)
 
 
 def _rank(path: Path) -> int:

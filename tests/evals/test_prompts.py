@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evals.prompts import Prompt, clip_name, find_clips, match, read_prompts
+from evals.prompts import Found, Prompt, find_clips, match, read_prompts
 from magicvideo.errors import InputError
 
 
@@ -32,17 +32,17 @@ def lines(path: Path, *rows: Any) -> Path:
 
 def test_a_folders_clips_in_natural_order_without_doubles(folder: Path) -> None:
     clips, left_out = find_clips(folder)
-    assert [c.name for c in clips] == ["array.npy", "clip2.mkv", "clip10.mp4", "frames.v2"]
-    assert [c.name for c in left_out] == ["clip2.gif"]
-    assert [clip_name(c) for c in clips] == ["array", "clip2", "clip10", "frames.v2"]
+    assert [c.path.name for c in clips] == ["array.npy", "clip2.mkv", "clip10.mp4", "frames.v2"]
+    assert [path.name for path in left_out] == ["clip2.gif"]
+    assert [c.name for c in clips] == ["array", "clip2", "clip10", "frames.v2"]
 
 
 def test_single_pictures_count_as_references_only(folder: Path) -> None:
-    assert folder / "lone.png" in find_clips(folder, images=True)[0]
+    assert Found(folder / "lone.png", "lone") in find_clips(folder, images=True)[0]
 
 
 def test_a_folder_of_pictures_alone_is_one_clip(folder: Path) -> None:
-    assert find_clips(folder / "frames.v2") == ([folder / "frames.v2"], [])
+    assert find_clips(folder / "frames.v2") == ([Found(folder / "frames.v2", "frames.v2")], [])
 
 
 def test_folders_without_videos(folder: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_matching_by_id_by_file_and_leftovers(folder: Path) -> None:
         Prompt(4, "w", "missing", None),
     ]
     found = match(clips, prompts, Path("p"))
-    assert {clip.name: p and p.line for clip, p in found.pairs} == {
+    assert {clip.path.name: p and p.line for clip, p in found.pairs} == {
         "array.npy": None,
         "clip2.mkv": 1,
         "clip10.mp4": 2,
@@ -143,3 +143,31 @@ def test_prompts_of_a_text_file_go_by_order_if_the_counts_agree(folder: Path) ->
 def test_prompts_that_match_no_video(folder: Path) -> None:
     with pytest.raises(InputError, match=r"the first one is for 'x1', the first video is 'array.npy'"):
         match(find_clips(folder)[0], [Prompt(1, "x", "x1", None)], Path("p"))
+
+
+def made(folder: Path, prompt: str) -> Path:
+    """A folder as `magicvideo generate` writes it."""
+    folder.mkdir(parents=True)
+    for name in ("t2i.png", "i2v.mp4", "video.mp4", "clip.mkv"):
+        (folder / name).touch()
+    (folder / "record.json").write_text(json.dumps({"prompt": prompt, "seed": 7}))
+    return folder
+
+
+def test_generated_folders_bring_their_prompt_and_reference(tmp_path: Path) -> None:
+    one = made(tmp_path / "a-seed1", "a red star")
+    made(tmp_path / "a-seed2", "a red star")
+    made(tmp_path / "b-seed1", "a blue ring")
+    (tmp_path / "store" / "clips").mkdir(parents=True)
+    clips, left_out = find_clips(tmp_path)
+    assert clips[0] == Found(one / "clip.mkv", "a-seed1", "a red star", one / "t2i.png")
+    assert [c.name for c in clips] == ["a-seed1", "a-seed2", "b-seed1"]
+    assert left_out == []
+    assert find_clips(one) == ([clips[0]], [])
+    for prompts in (
+        [Prompt(1, "a red star", "p1", None), Prompt(2, "a blue ring", "p2", None)],
+        [Prompt(1, "a red star", None, None), Prompt(2, "a blue ring", None, None)],
+    ):
+        assert [p and p.line for _, p in match(clips, prompts, Path("p")).pairs] == [1, 1, 2]
+    (one / "record.json").write_text("[]")
+    assert find_clips(one)[0][0].prompt is None
