@@ -18,6 +18,7 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 
 from evals.backbones.frames import SIDE, in_chunks, square
+from evals.backbones.trunk import with_contrast
 from evals.features import Array, Arrays
 from magicvideo import weights
 from magicvideo.clip import VideoClip
@@ -56,11 +57,17 @@ class Tokenizer:
 
 
 class PocketClipNet(nn.Module):
-    """open_clip's CLIP (modified ResNet, text transformer), and a linear quality head on the ResNet's early stages."""
+    """open_clip's CLIP (modified ResNet, text transformer), and a linear quality head on the ResNet's early stages.
+
+    Its first convolution takes six channels, pictures and their local contrast, instead of three.
+    """
 
     def __init__(self, vocabulary_size: int) -> None:
         super().__init__()
         self.clip = CLIP(DIM, VISION, {**TEXT, "vocab_size": vocabulary_size})
+        self.clip.visual.conv1 = nn.Conv2d(
+            6, VISION["width"] // 2, 3, 2, 1, bias=False
+        )  # with_contrast gives 6 channels
         self.quality = nn.Linear(QUALITY_INPUTS, 1)
 
     def image(self, pictures: Tensor) -> Tensor:
@@ -82,7 +89,7 @@ class PocketClipNet(nn.Module):
 
     def _maps(self, pictures: Tensor) -> list[Tensor]:
         visual = self.clip.visual
-        maps = [visual.stem(pictures * 2 - 1)]
+        maps = [visual.stem(with_contrast(pictures))]
         for stage in (visual.layer1, visual.layer2, visual.layer3):
             maps.append(stage(maps[-1]))
         return maps
@@ -100,7 +107,8 @@ def _statistics(maps: list[Tensor]) -> Tensor:
 
 class PocketClip:
     """Looks at each frame: cut to the centred square, brought to 64x64 (areas averaged, or enlarged bilinearly), floats
-    in [0,1] mapped to [-1,1]. A clip's frames go through in chunks of 32 in float32, never mixed with another clip's.
+    in [0,1], mapped to [-1,1] beside their local contrast (`trunk.with_contrast`). A clip's frames go through in chunks
+    of 32 in float32, never mixed with another clip's.
     """
 
     frames: Literal["per_frame", "per_clip"] = "per_frame"

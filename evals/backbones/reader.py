@@ -28,14 +28,14 @@ FRAMES = 8
 class ReaderNet(nn.Module):
     """Clips float [N,8,3,64,64] in [0,1] -> logits of shape [N,8], colour [N,8], background [N,4] and motion [N,11].
 
-    Appearance is read from each frame's last feature map (mean and maximum over space), averaged over frames; motion
-    from a map of 8x8 places a frame, all frames side by side.
+    Appearance is read from each frame's last two feature maps (mean and maximum over space), averaged over frames;
+    motion from a map of 8x8 places a frame, all frames side by side.
     """
 
     def __init__(self, training_form: bool = False) -> None:
         super().__init__()
         self.trunk = FrameTrunk(training_form)
-        self.look = nn.Sequential(nn.Linear(2 * WIDTHS[3], 160), nn.ReLU())
+        self.look = nn.Sequential(nn.Linear(2 * (WIDTHS[2] + WIDTHS[3]), 160), nn.ReLU())
         self.places = nn.Sequential(nn.Conv2d(WIDTHS[2], 20, 1), nn.ReLU(), nn.Flatten(), nn.Linear(20 * 64, 96))
         self.path = nn.Sequential(nn.ReLU(), nn.Linear(FRAMES * 96, 192), nn.ReLU(), nn.Linear(192, len(MOTIONS)))
         self.heads = nn.ModuleDict({k: nn.Linear(160, len(v)) for k, v in ATTRIBUTES.items() if k != "motion"})
@@ -43,7 +43,8 @@ class ReaderNet(nn.Module):
     def forward(self, clips: Tensor) -> dict[str, Tensor]:
         n, t = clips.shape[:2]
         _, _, eighth, last = self.trunk(clips.flatten(0, 1))
-        seen = self.look(torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1)).view(n, t, -1).mean(1)
+        pooled = [pool for x in (eighth, last) for pool in (x.mean((2, 3)), x.amax((2, 3)))]
+        seen = self.look(torch.cat(pooled, 1)).view(n, t, -1).mean(1)
         logits = {name: head(seen) for name, head in self.heads.items()}
         logits["motion"] = self.path(self.places(eighth).view(n, -1))
         return logits
@@ -51,8 +52,9 @@ class ReaderNet(nn.Module):
 
 class PocketReader:
     """Reads a whole clip: 8 frames, evenly from first to last (rounded; repeated in shorter clips), each cut to the
-    centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), as floats in [0,1]. One forward pass
-    a clip in float32, so a clip's numbers do not depend on what is observed with it.
+    centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), as floats in [0,1], mapped to
+    [-1,1] beside their local contrast (`trunk.with_contrast`). One forward pass a clip in float32, so a clip's numbers
+    do not depend on what is observed with it.
     """
 
     frames: Literal["per_frame", "per_clip"] = "per_clip"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evals.backbones.frames import SIDE, even_indices, square
-from evals.backbones.trunk import ConvBlock
+from evals.backbones.trunk import ConvBlock, with_contrast
 from evals.features import Arrays
 from magicvideo import weights
 from magicvideo.clip import VideoClip
@@ -32,7 +32,7 @@ class VideoNet(nn.Module):
     def __init__(self, training_form: bool = False) -> None:
         super().__init__()
         bias = not training_form
-        blocks = [ConvBlock(nn.Conv3d(3, 32, (1, 7, 7), (1, 4, 4), (0, 3, 3), bias=bias))]
+        blocks = [ConvBlock(nn.Conv3d(6, 32, (1, 7, 7), (1, 4, 4), (0, 3, 3), bias=bias))]
         channels = 32
         for width, stride in STAGES:
             blocks += [
@@ -45,14 +45,16 @@ class VideoNet(nn.Module):
         self.embed = nn.Linear(channels * 4, DIM)
 
     def forward(self, clips: Tensor) -> Tensor:
-        x = self.blocks(clips * 2 - 1).mean(2)  # [N,128,4,4]
+        n, _, t = clips.shape[:3]
+        frames = with_contrast(clips.transpose(1, 2).flatten(0, 1))
+        x = self.blocks(frames.unflatten(0, (n, t)).transpose(1, 2)).mean(2)  # [N,128,4,4]
         return self.embed(nn.functional.adaptive_avg_pool2d(x, 2).flatten(1))
 
 
 class PocketVideo:
     """Looks at a whole clip: 16 frames, evenly from first to last (rounded to the nearest; repeated in shorter clips),
-    each cut to the centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), floats in [0,1] mapped
-    to [-1,1]. One forward pass a clip in float32.
+    each cut to the centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), floats in [0,1], mapped
+    to [-1,1] beside their local contrast (`trunk.with_contrast`). One forward pass a clip in float32.
     """
 
     frames: Literal["per_frame", "per_clip"] = "per_clip"

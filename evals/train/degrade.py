@@ -42,7 +42,7 @@ def blocks(frames: Array, quality: int) -> Array:
 
     def code(frame: Array) -> Array:
         _, data = cv2.imencode(".jpg", np.rint(frame * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32) / 255
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32) / np.float32(255)
 
     return each(frames, code)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evals.backbones import load
 from evals.backbones.frames import SIDE, even_indices, square
-from evals.backbones.trunk import FrameTrunk, fold
+from evals.backbones.trunk import FrameTrunk, fold, with_contrast
 from magicvideo.clip import VideoClip
 from magicvideo.world import render_clip, sample_scene
 
@@ -87,6 +87,15 @@ def test_square_cuts_the_middle_and_averages_areas() -> None:
     np.testing.assert_array_equal(square(exact), exact.astype(np.float32) / np.float32(255))
 
 
+def test_contrast_shows_a_pattern_alike_on_any_brightness() -> None:
+    pattern = torch.zeros(1, 3, 24, 24)
+    pattern[..., ::4] = 0.1
+    dark, light = with_contrast(pattern + 0.1), with_contrast(pattern + 0.8)
+    torch.testing.assert_close(dark[:, 3:], light[:, 3:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(light[:, :3] - dark[:, :3], torch.full((1, 3, 24, 24), 1.4), atol=1e-5, rtol=0)
+    assert with_contrast(torch.full((1, 3, 9, 9), 0.3))[:, 3:].abs().max() < 1e-5
+
+
 def test_folding_batch_normalisation_changes_nothing() -> None:
     torch.manual_seed(1)
     trunk, x = FrameTrunk(training_form=True), torch.rand(4, 3, 33, 47)
@@ -106,5 +115,5 @@ def test_the_embedding_is_what_open_clip_computes(untrained: Path) -> None:
     x: NDArray[np.float32] = square(clips()[3].frames)
     with torch.inference_mode():
         ours = network.image(torch.from_numpy(x))
-        theirs = network.clip.encode_image(torch.from_numpy(x) * 2 - 1, normalize=True)
+        theirs = network.clip.encode_image(with_contrast(torch.from_numpy(x)), normalize=True)
     torch.testing.assert_close(ours, theirs)
