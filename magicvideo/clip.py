@@ -7,6 +7,9 @@ The only place where frames change range or are read and written. What a model p
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import tokenize
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,7 +19,7 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from magicvideo.errors import InputError
 from magicvideo.files import atomic_path
@@ -24,13 +27,16 @@ from magicvideo.files import atomic_path
 Frames = NDArray[np.uint8]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif")
+SLOWEST, FASTEST = 0.001, 10_000
+"""Frames a second that containers keep; the rate itself is kept as a fraction with a denominator up to 1001."""
 
 
 @dataclass(frozen=True, eq=False)
 class VideoClip:
     """Frames uint8 [T,3,H,W] RGB and frames per second. An image is T=1.
 
-    Two clips are equal when their digests are.
+    Two clips are equal when their digests are. The rate is rounded to what a file can say, so that a clip read back
+    has the same digest.
     """
 
     frames: Frames
@@ -40,13 +46,14 @@ class VideoClip:
         f = self.frames
         if f.dtype != np.uint8 or f.ndim != 4 or f.shape[1] != 3 or 0 in f.shape:
             raise InputError(f"a clip needs uint8 frames [T,3,H,W], none of them 0; got {f.dtype} {list(f.shape)}")
-        if not self.fps > 0:
-            raise InputError(f"a clip's fps must be above 0, got {self.fps}")
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise InputError(f"a clip's fps must be from {SLOWEST} to {FASTEST}, got {self.fps}")
         frozen = np.ascontiguousarray(f)
-        if frozen is f and f.flags.writeable:
+        if f.flags.writeable and np.may_share_memory(frozen, f):
             frozen = f.copy()
         frozen.flags.writeable = False
         object.__setattr__(self, "frames", frozen)
+        object.__setattr__(self, "fps", float(_rate(self.fps)))
 
     @cached_property
     def digest(self) -> str:
@@ -71,6 +78,10 @@ class VideoClip:
     def floats(self) -> NDArray[np.float32]:
         """Frames as float32 [T,3,H,W] in [0,1]."""
         return self.frames.astype(np.float32) / np.float32(255)
+
+
+def _rate(fps: float) -> Fraction:
+    return Fraction(fps).limit_denominator(1001)
 
 
 def from_floats(frames: NDArray[Any], fps: float) -> VideoClip:
@@ -126,9 +137,9 @@ def read_clip(path: Path, limits: Limits | None = None) -> VideoClip:
     A hostile file can crash the decoder itself: read untrusted files in a child process (evals does).
     """
     limits = limits or Limits()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, these say False for names no file can have
         return _read_image_folder(path, limits)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"no such file: {path}")
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
@@ -165,7 +176,7 @@ def _write_video(path: Path, clip: VideoClip, codec: str, pixel_format: str, opt
     if "movflags" in options:
         container_options["movflags"] = options.pop("movflags")
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options=container_options) as out:
-        stream = out.add_stream(codec, rate=Fraction(clip.fps).limit_denominator(1001))
+        stream = out.add_stream(codec, rate=_rate(clip.fps))
         stream.height, stream.width = clip.size
         stream.pix_fmt = pixel_format
         stream.options = options
@@ -193,14 +204,25 @@ def _read_video(path: Path, limits: Limits) -> VideoClip:
         raise InputError(f"{path}: holds no frames")
     if any(f.shape != frames[0].shape for f in frames):
         raise InputError(f"{path}: frames change size")
-    return VideoClip(np.stack(frames).transpose(0, 3, 1, 2), fps)
+    return _clip(path, np.stack(frames).transpose(0, 3, 1, 2), fps)
+
+
+def _clip(path: Path, frames: Any, fps: float) -> VideoClip:
+    """The clip, or an `InputError` that names the file it came from."""
+    try:
+        return VideoClip(frames, fps)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _read_image(path: Path, limits: Limits) -> Frames:
     try:
         with Image.open(path) as image:
             limits.check(path, 1, image.height, image.width)
-            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):  # 16-bit grey: Pillow's own conversion cuts at 255
+                upright = Image.fromarray(np.rint(np.asarray(upright) / 257).astype(np.uint8))
+            return np.asarray(upright.convert("RGB")).transpose(2, 0, 1)
     except InputError:
         raise
     except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -208,7 +230,11 @@ def _read_image(path: Path, limits: Limits) -> Frames:
 
 
 def _read_image_folder(path: Path, limits: Limits) -> VideoClip:
-    files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
+    try:
+        names = [f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    files = sorted(names, key=natural_order)
     if not files:
         raise InputError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
     frames: list[Frames] = []
@@ -221,10 +247,16 @@ def _read_image_folder(path: Path, limits: Limits) -> VideoClip:
     return VideoClip(np.stack(frames), 8.0)
 
 
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """A sorting key that puts frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
 def _read_npy(path: Path, limits: Limits) -> VideoClip:
     try:
         frames = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise InputError(f"{path}: cannot be read as an array ({error})") from None
     if not isinstance(frames, np.ndarray):
         raise InputError(f"{path}: holds an archive, not one array")
@@ -232,7 +264,4 @@ def _read_npy(path: Path, limits: Limits) -> VideoClip:
         frames = frames.transpose(0, 3, 1, 2)
     if frames.ndim == 4:
         limits.check(path, frames.shape[0], frames.shape[2], frames.shape[3])
-    try:
-        return VideoClip(np.array(frames), 8.0)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return _clip(path, np.array(frames), 8.0)
