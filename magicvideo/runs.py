@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from magicvideo.clip import VideoClip, read_clip, write_lossless, write_preview
+from magicvideo.errors import InputError
 from magicvideo.files import read_json, write_json
 
 
@@ -67,8 +68,12 @@ class Store:
         return clip.digest
 
     def clip(self, digest: str) -> VideoClip:
-        """Read a clip back; bit-exact."""
-        return read_clip(self.clip_path(digest))
+        """Read a clip back; bit-exact. A file that is no longer what its name says is an `InputError`."""
+        path = self.clip_path(digest)
+        clip = read_clip(path)
+        if clip.digest != digest:
+            raise InputError(f"{path}: the clip has changed since it was written; delete it and it is made again")
+        return clip
 
     def preview(self, digest: str, scale: int = 1) -> Path:
         """The path of the clip's H.264 preview, made at first use."""
@@ -82,7 +87,10 @@ class Store:
         path = self.stage_path(key)
         if not path.exists():
             return None
-        record = StageRecord(**read_json(path))
+        try:
+            record = StageRecord(**read_json(path))
+        except TypeError as error:
+            raise InputError(f"{path}: not a stage record ({error}); delete it and the stage runs again") from None
         return record if self.clip_path(record.digest).exists() else None
 
     def put_stage(self, record: StageRecord) -> None:
