@@ -46,7 +46,7 @@ class Pipeline:
         `start` is the user's own material: a single picture takes the place of T2I's reference, a clip takes the
         place of the keyframes (its first frame is then the reference). Finished stages are found, not repeated.
         """
-        clips = _given(start)
+        clips = _given(start, self.config)
         stages = STAGES[len(clips) : STAGES.index(until) + 1] if until in STAGES else ()
         if not stages:
             raise unknown_name("stage", until, STAGES[len(clips) :], where="--until")
@@ -72,16 +72,16 @@ class Pipeline:
         return record
 
 
-def _given(start: VideoClip | None) -> list[VideoClip]:
+def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
     """The user's material as the clips of the stages it takes the place of."""
     if start is None:
         return []
     if len(start) == 1:
         return [start]
-    if len(start) > MOST_KEYFRAMES:
+    if config.mechanisms.v2v and len(start) > MOST_KEYFRAMES:
         raise InputError(
             f"the clip has {len(start)} frames and V2V's motion modules tell apart {MOST_KEYFRAMES}; "
-            "give a shorter clip, or one with fewer frames a second"
+            "give a shorter clip, one with fewer frames a second, or switch v2v off"
         )
     return [VideoClip(start.frames[:1], 1.0), start]
 
@@ -96,6 +96,7 @@ def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
 def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
     m = config.mechanisms
     prior = m.noise_prior
+    sees = m.appearance_encoder or m.controlnet or prior.kind in ("mean_shift", "frame_init")
     return {
         "config": config.i2v.model_dump(),
         "noise_prior": None if prior.kind == "none" else prior.model_dump(),
@@ -103,7 +104,7 @@ def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         "controlnet": m.controlnet,
         "prompt": prompt,
         "seed": seed,
-        "inputs": inputs[:1],
+        "inputs": inputs[:1] if sees else (),
         "weights": _digests("generator" if m.joint_training else "generator-video-only"),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magicvideo.clip import VideoClip, fit_square, resize
+from magicvideo.clip import VideoClip, fit_square
 from magicvideo.config import Mechanisms, V2VConfig
 from magicvideo.models import diffusion, pocket
 from magicvideo.models.generator import Condition
@@ -14,8 +14,8 @@ from magicvideo.stages.common import decode, guided, noise, tensor
 
 
 def enlarge(config: V2VConfig, keyframes: VideoClip) -> VideoClip:
-    """Bicubic to the stage's size: what `v2v=False` gives."""
-    return resize(keyframes, config.size, config.size)
+    """The centred square, bicubic to the stage's size: what `v2v=False` gives."""
+    return fit_square(keyframes, config.size)
 
 
 @torch.no_grad()
@@ -28,7 +28,7 @@ def refine(
     are on; appearance tokens enter if `v2v_reference` and `appearance_encoder` are on.
     """
     model, coder, net = pocket.generator(joint_training=True), pocket.autoencoder(), pocket.refiner()
-    frames = tensor(enlarge(config, fit_square(keyframes, min(keyframes.size))))[None]
+    frames = tensor(enlarge(config, keyframes))[None]
     picture = tensor(fit_square(reference, config.size))[:1]
     shown = picture if mechanisms.v2v_reference and mechanisms.controlnet else torch.full_like(picture, NO_REFERENCE)
     appearance: Tensor | None = None
