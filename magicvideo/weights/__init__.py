@@ -42,6 +42,8 @@ def sha256(path: Path) -> str:
 def entry(part: str) -> dict[str, Any]:
     """The manifest's entry of a part; `InputError` if it has none."""
     parts = manifest()
+    if not parts:
+        raise InputError(f"no weights in {folder()}: restore them, or train them there with `magicvideo train all`")
     if part not in parts:
         raise unknown_name("weights", part, parts, where=str(folder() / "manifest.json"))
     return parts[part]
@@ -93,13 +95,17 @@ def save(
     Tensors named in `keep` stay as they are (float32 for sums and moments that float16 would spoil).
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = folder() / f"{part}.safetensors"
     rounded = {k: v.to(torch.float16) if v.is_floating_point() and k not in keep else v for k, v in state.items()}
     half = {k: v.contiguous().cpu() for k, v in rounded.items()}
     with atomic_path(path) as temporary:
-        save_file(half, temporary)
+        try:
+            save_file(half, temporary)
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
     parts = manifest()
     parts[part] = {
         "file": path.name,
