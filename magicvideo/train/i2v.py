@@ -52,7 +52,7 @@ def _train(part: Literal["generator", "generator-video-only"], steps: int, batch
     training = Training(part, model, steps, 8e-4, batch, lambda b: loss(coder, model, b), seed=2)
     training.run(resume)
     recipe = {
-        "data": "world clips 8x64x64 of 28 (shape, colour) pairs"
+        "data": "world clips 8x64x64 of 32 (shape, colour) pairs"
         + (", images 128x128 of 56 pairs" if part == "generator" else ", no images"),
         "from": "t2i",
         "steps": steps,

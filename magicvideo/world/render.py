@@ -29,7 +29,8 @@ PALETTE = {
     "pink": (0.97, 0.54, 0.73),
 }
 RIBS = 6.0
-"""Cycles of a ribbed shape's ribs over its radius: about 30 a side, seen at 128 pixels and not at 64."""
+"""Cycles of a ribbed shape's ribs over its radius: about 30 a side, so a medium shape shows them at 128 pixels and
+hardly at 64; a large one shows them at both."""
 WEAVE = 38.0
 """Cycles a side of a ribbed scene's woven background."""
 
@@ -47,7 +48,7 @@ class Pose:
 def pose(scene: Scene, times: NDArray[Any]) -> Pose:
     """The shape's pose at each time [T] in [0,1]."""
     t = np.asarray(times, np.float32)
-    if t.ndim != 1 or (t.size and (t.min() < 0 or t.max() > 1)):
+    if t.ndim != 1 or not ((t >= 0) & (t <= 1)).all():
         raise ValueError("times must be one row of numbers in [0,1]")
     speed, motion = SPEEDS[scene.speed], scene.motion
     x, y = np.full_like(t, scene.x), np.full_like(t, scene.y)

@@ -58,7 +58,7 @@ def is_held_out(shape: str, colour: str) -> bool:
 
 
 def in_video_data(shape: str, colour: str) -> bool:
-    """Whether training *videos* show this pair: 28 of the 56 trained pairs. Images show them all.
+    """Whether training *videos* show this pair: 32 of the 56 trained pairs. Images show them all.
 
     The paper gives poor and little-varied video data as the reason for joint image-video training; this makes the
     situation (MagicVideo-V2, section 2.2).
