@@ -16,11 +16,12 @@ from magicvideo.clip import VideoClip, read_clip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.files import atomic_path, write_json
-from magicvideo.runs import StageRecord, Store, environment
+from magicvideo.runs import StageRecord, Store, content_key, environment
 from magicvideo.world import known_words, read_caption
 
 PREVIEW_SIDE = 512
 """Previews of small clips repeat pixels up to about this many, so that they stay crisp on a screen."""
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for prompt in tqdm(prompts, unit="video", file=sys.stderr, disable=len(prompts) < 2):
         began = time.perf_counter()
         records = pipeline.run(prompt.text, arguments.seed, start, arguments.until)
-        folder = arguments.out / f"{prompt.name}-seed{arguments.seed}{_variant(config)}"
+        folder = arguments.out / f"{prompt.name}-seed{arguments.seed}{_variant(config, start, arguments.until)}"
         item = {"prompt": prompt.text, "seed": arguments.seed, **_write(folder, pipeline.store, records)}
         write_json(folder / "record.json", {**item, "config": config.model_dump(mode="json"), "made": environment()})
         items.append(item)
@@ -98,7 +99,7 @@ def _prompts(texts: list[str], file: Path | None) -> list[Prompt]:
     if file is not None:
         from evals.prompts import read_prompts
 
-        found += [Prompt(slug(p.id), p.prompt) for p in read_prompts(file)]
+        found += [Prompt(slug(Path(p.file).stem if p.file else p.id or p.prompt), p.prompt) for p in read_prompts(file)]
     if any(not p.text.strip() for p in found):
         raise InputError("an empty prompt: say what the video shows")
     names = [p.name for p in found]
@@ -109,16 +110,18 @@ def _prompts(texts: list[str], file: Path | None) -> list[Prompt]:
 
 
 def slug(text: str) -> str:
-    """A folder name of letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "prompt"
+    """A folder name of letters, digits and dashes. Where that loses letters or the end, a hash keeps names apart."""
+    whole = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if whole and len(whole) <= LONGEST_NAME and text.isascii():
+        return whole
+    return f"{whole[:LONGEST_NAME].strip('-') or 'prompt'}-{content_key(text)[:6]}"
 
 
-def _variant(config: PipelineConfig) -> str:
-    """Marks a folder whose configuration is not the default one, so that variants lie beside each other."""
-    from magicvideo.runs import content_key
-
-    changed = config != PipelineConfig()
-    return f"-{content_key(config.model_dump(mode='json'))[:6]}" if changed else ""
+def _variant(config: PipelineConfig, start: VideoClip | None, until: str) -> str:
+    """Marks a folder that is not made the default way, so that variants lie beside each other and never mix."""
+    if config == PipelineConfig() and start is None and until == STAGES[-1]:
+        return ""
+    return f"-{content_key([config.model_dump(mode='json'), start.digest if start else None, until])[:6]}"
 
 
 def _write(folder: Path, store: Store, records: list[StageRecord]) -> dict[str, Any]:
