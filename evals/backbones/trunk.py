@@ -37,7 +37,7 @@ def fold(module: nn.Module) -> None:
 
 
 def with_contrast(pictures: Tensor) -> Tensor:
-    """[N,3,H,W] in [0,1] -> [N,6,H,W]: values mapped to [-1,1], and how they differ from their 9x9 neighbourhood, times 6.
+    """[N,3,H,W] in [0,1] -> [N,6,H,W]: values in [-1,1], and how they differ from their 9x9 neighbourhood, times 6.
 
     Patterns of low contrast stand on backgrounds of any brightness; the difference shows them alike on all.
     """

@@ -53,8 +53,8 @@ class VideoNet(nn.Module):
 
 class PocketVideo:
     """Looks at a whole clip: 16 frames, evenly from first to last (rounded to the nearest; repeated in shorter clips),
-    each cut to the centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), floats in [0,1], mapped
-    to [-1,1] beside their local contrast (`trunk.with_contrast`). One forward pass a clip in float32.
+    each cut to the centred square and brought to 64x64 (areas averaged, or enlarged bilinearly), floats in [0,1],
+    mapped to [-1,1] beside their local contrast (`trunk.with_contrast`). One forward pass a clip in float32.
     """
 
     frames: Literal["per_frame", "per_clip"] = "per_clip"
