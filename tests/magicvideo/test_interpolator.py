@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from magicvideo.models.deformable import warp
 from magicvideo.models.interpolator import MULTIPLE, Interpolator
-from magicvideo.train.gaps import gap_batch, gap_scenes, sample_gap, wear
-from magicvideo.train.vfi import Joint, laplacian, perceptual
+from magicvideo.train.gaps import Batch, gap_batch, gap_scenes, sample_gap, wear
+from magicvideo.train.vfi import IDLE, Joint, laplacian, perceptual
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,8 @@ def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
     joint = Joint(steps=1)
     joint.done.fill_(1)  # the critic has joined
-    terms = joint.loss(gap_batch(np.random.default_rng(0)))
-    assert set(terms) == {"pixels", "pyramid", "perceptual", "codes", "adversarial", "critic"}
+    terms = joint.loss(Batch(*(x[:3] for x in gap_batch(np.random.default_rng(0)))))
+    assert set(terms) == {"pixels", "pyramid", "perceptual", "motion", "codes", "adversarial", "critic"}
     torch.stack(list(terms.values())).sum().backward()
     silent = {name for name, p in joint.named_parameters() if p.grad is None or not p.grad.any()}
     assert silent <= {"critic.net.6.bias"}  # inside both hinges, real and fake pull it equally
@@ -89,7 +90,7 @@ def test_adversarial_term_leaves_the_critic_alone() -> None:
     torch.manual_seed(0)
     joint = Joint(steps=1)
     joint.done.fill_(1)
-    batch = gap_batch(np.random.default_rng(0))
+    batch = Batch(*(x[:2] for x in gap_batch(np.random.default_rng(0))))
     joint.loss(batch)["adversarial"].backward()
     assert all(p.grad is None for p in joint.critic.parameters())
     joint.zero_grad(set_to_none=True)
@@ -99,16 +100,32 @@ def test_adversarial_term_leaves_the_critic_alone() -> None:
 
 def test_critic_joins_when_settled() -> None:
     joint = Joint(steps=5)
-    batch = tuple(x[:2] for x in gap_batch(np.random.default_rng(0)))
-    joined = ["critic" in joint.loss(batch) for _ in range(4)]  # type: ignore[arg-type]
+    batch = Batch(*(x[:2] for x in gap_batch(np.random.default_rng(0))))
+    joined = ["critic" in joint.loss(batch) for _ in range(4)]
     assert joined == [False, False, False, True]
+
+
+def test_idle_codes_are_moved_to_where_frames_are() -> None:
+    torch.manual_seed(0)
+    joint = Joint(steps=1000)
+    book = joint.interpolator.encoder.quantise.embedding.weight
+    batch = Batch(*(x[:2] for x in gap_batch(np.random.default_rng(0))))
+    joint.idle.fill_(IDLE)
+    before = book.detach().clone()
+    used = joint.interpolator.encode(torch.cat([batch.first, batch.last])).entries.unique()
+    joint.loss(batch)
+    moved = (book != before).any(1)
+    assert not moved[used].any()
+    assert int(moved.sum()) == len(book) - len(used)
+    with torch.no_grad():
+        after = joint.interpolator.encode(torch.cat([batch.first, batch.last])).entries.unique()
+    assert len(after) > 2 * len(used)
 
 
 def test_a_few_steps_lower_the_loss() -> None:
     torch.manual_seed(0)
     joint = Joint(steps=1000)
-    first, truth, last, t = gap_batch(np.random.default_rng(1))
-    batch = (first[:4, :, :64, :64], truth[:4, :, :64, :64], last[:4, :, :64, :64], t[:4])
+    batch = Batch(*(x[:4] for x in gap_batch(np.random.default_rng(1))))
     optimizer = torch.optim.Adam(joint.interpolator.parameters(), lr=1e-3)
     losses = []
     for _ in range(12):
@@ -147,6 +164,17 @@ def test_gaps_are_exact_ordered_and_moving() -> None:
         assert gap.frames.shape == (4, 3, 64, 64)
         far = [np.abs(gap.frames[0] - f).mean() for f in gap.frames]
         assert 0 == far[0] < far[1] < far[3]
+
+
+def test_motion_leads_to_where_things_were_and_will_be() -> None:
+    """Key frames moved along the true motion show the truth inside the shape, whatever it was turned into."""
+    for seed in range(3):
+        batch = gap_batch(np.random.default_rng(seed))
+        moving = (batch.motion.abs().sum(1, keepdim=True) > 1) & (batch.known > 0)
+        for frame, motion in ((batch.first, batch.motion[:, :2]), (batch.last, batch.motion[:, 2:])):
+            away = (warp(frame, motion) - batch.truth).abs().mean(1, keepdim=True)[moving].mean()
+            stayed = (frame - batch.truth).abs().mean(1, keepdim=True)[moving].mean()
+            assert away < 0.5 * stayed
 
 
 def test_worn_gaps_differ_a_little() -> None:
