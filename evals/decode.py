@@ -25,6 +25,7 @@ from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Limits, VideoClip, r
 from magicvideo.errors import InputError
 
 FILE_LIMITS = Limits(frames=4096, frame_pixels=4096 * 4096, pixels=400_000_000)
+START_SECONDS = 120.0
 LOSSLESS = frozenset({"ffv1", "png", "bmp", "npy", "memory", "rawvideo", "huffyuv", "ffvhuff", "utvideo"})
 
 
@@ -83,11 +84,13 @@ class Decoder:
     def decode(self, path: Path) -> Decoded | Unscored:
         """The decoded file, or the reason why it cannot be. Never raises for what is in the file."""
         child = self._running()
+        if child is None:
+            return Unscored(f"{path}: the decoder's process could not be started")
         frames = self._frames_path()
         request = {"path": str(path.absolute()), "frames": str(frames), "limits": asdict(self.allowance.limits)}
         try:
             _send(child.stdin, request)
-            answer = self._answer(child)
+            answer = self._answer(child, self.allowance.seconds)
             if isinstance(answer, Unscored):
                 self._stop()
                 return Unscored(f"{path}: {answer.reason}")
@@ -100,18 +103,19 @@ class Decoder:
         finally:
             frames.unlink(missing_ok=True)
 
-    def _answer(self, child: subprocess.Popen[bytes]) -> dict[str, Any] | Unscored:
+    def _answer(self, child: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | Unscored:
         assert child.stdout is not None
-        ready, _, _ = select.select([child.stdout], [], [], self.allowance.seconds)
+        ready, _, _ = select.select([child.stdout], [], [], seconds)
         if not ready:
-            return Unscored(f"decoding took more than {self.allowance.seconds:g} s and was stopped")
+            return Unscored(f"decoding took more than {seconds:g} s and was stopped")
         line = child.stdout.readline()
         if not line.endswith(b"\n"):
             child.wait(timeout=10)
             return Unscored(f"the decoder crashed on this file (exit code {child.returncode})")
         return dict(json.loads(line))
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> subprocess.Popen[bytes] | None:
+        """The child, started and ready; None if it does not start. Starting does not count as the file's time."""
         if self._child is None or self._child.poll() is not None:
             self._stop()
             code = f"from evals.decode import serve; serve({self.allowance.memory_bytes})"
@@ -125,6 +129,8 @@ class Decoder:
                 stderr=subprocess.DEVNULL,
                 env=environment,
             )
+            if isinstance(self._answer(self._child, START_SECONDS), Unscored):
+                self._stop()
         return self._child
 
     def _frames_path(self) -> Path:
@@ -145,7 +151,10 @@ class Decoder:
 
 
 def serve(memory_bytes: int) -> None:
-    """The child: one JSON request a line in, one JSON answer a line out, until the input ends."""
+    """The child: says that it is ready, then one JSON request a line in, one JSON answer a line out, until the end."""
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
     with suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -154,6 +163,7 @@ def serve(memory_bytes: int) -> None:
     # Answers keep the pipe to themselves: whatever a decoder prints goes nowhere.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _send(answers, {"ready": True})
     for line in sys.stdin.buffer:
         _send(answers, _serve_one(json.loads(line)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -140,7 +141,7 @@ def test_codecs_by_name(tmp_path: Path, clip: VideoClip, good: Path) -> None:
 
 
 def test_the_child_imports_neither_torch_nor_backbones() -> None:
-    code = "import sys, evals.decode; print([m for m in ('torch', 'diffusers', 'evals.backbones') if m in sys.modules])"
+    code = "import sys, evals.decode; print([m for m in ('torch', 'scipy', 'evals.backbones') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -153,3 +154,9 @@ def test_nothing_is_left_behind(good: Path) -> None:
     assert child is not None
     assert child.poll() is not None
     assert not folder.exists()
+
+
+def test_a_child_that_cannot_start_is_a_reason(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with Decoder() as decoder:
+        assert "could not be started" in reason(decoder.decode(good))
