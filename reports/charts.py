@@ -92,7 +92,7 @@ def _marks(rows: list[dict[str, Any]]) -> list[alt.Chart]:
     x = alt.X("difference:Q", title=None, axis=axis, scale=alt.Scale(domain=_domain(rows)))
     titles = _layer(rows).mark_text(align="left", fontSize=12.5, color=INK, yOffset=-9, limit=WIDTH - 70)
     values = _layer(rows).mark_text(align="right", fontSize=12.5, fontWeight=600, yOffset=-9)
-    zero = _layer(rows).mark_tick(orient="vertical", size=20, thickness=1.5, color=MUTED, yOffset=8)
+    zero = _layer(rows).mark_tick(orient="vertical", size=14, thickness=1.5, color=MUTED, yOffset=8)
     marks = [
         zero.encode(y=y, x=alt.datum(0)),
         titles.encode(y=y, x=alt.value(0), text="arm:N"),

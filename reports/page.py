@@ -115,7 +115,7 @@ def _context(found: Findings) -> dict[str, Any]:
         "saved": _saved(run),
         "unscored": found.unscored[:SHOWN_UNSCORED],
         "provenance": _provenance(found),
-        "steps": list(_next_steps(found)),
+        "steps": list(next_steps(found)),
     }
 
 
@@ -207,25 +207,37 @@ def _provenance(found: Findings) -> list[tuple[str, str]]:
     return lines
 
 
-def _next_steps(found: Findings) -> Iterator[Step]:
+def next_steps(found: Findings) -> Iterator[Step]:
     run = found.run
     first = next(iter(run.prompts.values()), "a red star")
     seed = run.seeds[0] if run.seeds else 0
     if not run.complete:
         yield Step("Let this run finish; it continues where it stopped:", str(_environment(run, "command")))
-    tested = sum(e.p is not None for e in found.effects)
-    if tested and any(e.verdict == "inconclusive" and e.p is not None for e in found.effects):
-        least = max(prompts_needed(tested), 2 * len(run.prompts))
-        what = (
-            f"Turn hints into answers: raise `prompts` in the grid from {len(run.prompts)} to {least} or more, then run"
-        )
-        yield Step(f"{what} it again. More prompts help more than more seeds.", "magicvideo ablate GRID.yaml")
+    yield from _more_prompts(found)
     yield Step("Make one of these videos yourself:", f"magicvideo generate {shlex.quote(first)} --seed {seed}")
     if switch := _loudest(found):
         command = f"magicvideo generate {shlex.quote(first)} --seed {seed} --without {shlex.quote(switch)}"
         yield Step("The same video without the mechanism that mattered most here:", command)
     yield Step("Take the numbers into a table or a pull request:", f"{found.command} --csv\n{found.command} --md")
     yield Step("Score videos of your own with the same metrics:", "magicvideo evaluate FOLDER --prompts prompts.jsonl")
+
+
+def _more_prompts(found: Findings) -> Iterator[Step]:
+    """How to make open questions certain; nothing when none is open."""
+    run = found.run
+    tested = sum(e.p is not None for e in found.effects)
+    if not any(e.verdict == "inconclusive" and e.p is not None for e in found.effects):
+        return
+    if (run.record.get("grid") or {}).get("name") == "demo":
+        what = "Turn hints into answers: the same question with more prompts and seeds."
+        yield Step(what, "magicvideo ablate mechanisms")
+        return
+    least = max(prompts_needed(tested), 2 * len(run.prompts))
+    yield Step(
+        f"Narrow what is open: raise the grid’s prompts from {len(run.prompts)} to {least} or more and run it into a "
+        "new folder. More prompts help more than more seeds.",
+        "magicvideo ablate GRID.yaml --out runs/larger",
+    )
 
 
 def _loudest(found: Findings) -> str | None:

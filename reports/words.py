@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 from ablations.effects import ALPHA, CLAIMS, Effect, prompts_needed
 from reports.folder import AblationRun, Arm
-from reports.tables import interval, look, number
+from reports.tables import interval, look, number, plain
 
 if TYPE_CHECKING:
     from reports.ablation import ArmCost, ArmScore
 
 FEW_PROMPTS = 10
+LONGEST_NAME = 60
 MOST_CHANGED, MOST_HINTS, MOST_NAMED = 5, 3, 6
 """Arms with a line of their own: with certain effects, with hints only. Arms named in one line."""
 NAMED = 3
@@ -121,7 +123,7 @@ def _point(run: AblationRun, arm: Arm, effects: Sequence[Effect], places: Mappin
         named.setdefault(_side(run, e), []).append(_title(run, e))
     text += "".join(f" Also {side}: {_and(titles)}." for side, titles in named.items())
     text += f" {len(mine) - NAMED} more in the table." if len(mine) > NAMED else ""
-    return Point(f"{arm.title}:", text, first.style, first.mark, bool(first.hint))
+    return Point(f"{_name(arm)}:", text, first.style, first.mark, bool(first.hint))
 
 
 def _change(run: AblationRun, effect: Effect, places: int) -> str:
@@ -157,7 +159,7 @@ def _others(label: str, mark: str, run: AblationRun, effects: Sequence[Effect], 
     named = []
     for arm in arms:
         largest = max((e for e in effects if e.arm == arm.name), key=_size)
-        named.append(f"{arm.title} ({_side(run, largest)}: {_title(run, largest)})")
+        named.append(f"{_name(arm)} ({_side(run, largest)}: {_title(run, largest)})")
     return [Point(label, f"{_list(named)}.", "unclear", mark, mark == "◇")] if named else []
 
 
@@ -171,10 +173,10 @@ def _open_points(run: AblationRun, effects: Sequence[Effect], told: Sequence[Arm
     open_ = [arm for arm in still if arm not in equal]
     points = []
     if equal:
-        points.append(Point("Equal within the margin:", f"{_list([arm.title for arm in equal])}.", "same", "="))
+        points.append(Point("Equal within the margin:", f"{_list([_name(arm) for arm in equal])}.", "same", "="))
     if open_:
         text = (
-            f"{_list([arm.title for arm in open_])}. Not shown does not mean none: this run may be too small to tell."
+            f"{_list([_name(arm) for arm in open_])}. Not shown does not mean none: this run may be too small to tell."
         )
         points.append(Point("Nothing certain:", text, "unclear", "○"))
     return points
@@ -213,7 +215,7 @@ def _certainty(run: AblationRun, effects: Sequence[Effect]) -> str:
             f"With {plural(prompts, 'prompt')} nothing can pass that correction, however large it is: it takes at "
             f"least {prompts_needed(tested)} prompts."
         )
-    elif prompts < FEW_PROMPTS:
+    elif tested and prompts < FEW_PROMPTS:
         few = "One prompt tells nothing about others" if prompts == 1 else f"{prompts} prompts are few"
         lines.append(f"{few}: only large differences can show.")
     return " ".join(lines)
@@ -234,9 +236,7 @@ def _banners(run: AblationRun, scores: Sequence[ArmScore]) -> list[Banner]:
     if empty:
         banners.append(Banner(f"{empty} of {len(scores)} scores (variant × metric) are missing.", True))
     if without:
-        banners.append(
-            Banner(f"{plural(without, 'score')} of single videos missing; the reasons are listed below.", False)
-        )
+        banners.append(Banner(f"{plural(without, 'value')} missing; the reasons are listed below.", False))
     return banners
 
 
@@ -260,6 +260,13 @@ def seconds(value: float) -> str:
 
 def _and(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _name(arm: Arm) -> str:
+    """The arm's title, short enough for a sentence; right-to-left text is kept from turning what stands beside it."""
+    title = plain(arm.title)
+    title = title if len(title) <= LONGEST_NAME else f"{title[: LONGEST_NAME - 1]}…"
+    return f"\u2068{title}\u2069" if any(bidirectional(c) in ("R", "AL") for c in title) else title
 
 
 def _list(names: Sequence[str]) -> str:

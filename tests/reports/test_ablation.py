@@ -21,6 +21,7 @@ from magicvideo.errors import InputError
 from magicvideo.files import read_json, read_jsonl, write_json
 from reports.ablation import derive, write_report
 from reports.folder import read_run
+from reports.page import next_steps
 from reports.tables import look, number, p_value
 
 MakeRun = Callable[..., Path]
@@ -122,7 +123,7 @@ def test_unscored_items_are_counted_and_carry_their_reason(make_run: MakeRun) ->
     assert (score.n, score.unscored) == (4, 2)
     page = write_report(run).read_text()
     assert page.count("the clip has fewer than 2 frames") == 2
-    assert "2 scores of single videos missing" in page
+    assert "2 values missing" in page
 
 
 def test_a_set_level_metric_keeps_its_interval_and_is_not_tested(make_run: MakeRun) -> None:
@@ -200,6 +201,12 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None,
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         write_report(tmp_path / "nowhere")
+
+
+def test_next_steps_name_real_prompts_and_switches(shifted_run: Path) -> None:
+    commands = [step.command for step in next_steps(derive(read_run(shifted_run)))]
+    assert "magicvideo generate 'prompt number 0' --seed 0 --without controlnet" in commands
+    assert "magicvideo ablate GRID.yaml --out runs/larger" in commands
 
 
 def test_a_broken_line_is_named(make_run: MakeRun, tmp_path: Path) -> None:
