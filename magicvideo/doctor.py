@@ -1,4 +1,4 @@
-"""`magicvideo doctor`: checks environment, codecs, weights, golden behaviour, free space and a store; says what to do."""
+"""`magicvideo doctor`: checks environment, codecs, weights, golden behaviour, free space and a store."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         prompts = [Prompt(slug(arguments.start.stem), "")]  # refining and interpolating an own clip needs no words
     if not prompts:
         raise InputError('no prompt: give one, e.g. magicvideo generate "a red star bouncing on a striped background"')
-    for prompt in filter(None, (p.text for p in prompts)):
-        warn_unknown(prompt)
+    for text in filter(None, (p.text for p in prompts)):
+        warn_unknown(text)
     from magicvideo.pipeline import Pipeline
 
     pipeline = Pipeline(config, Store(arguments.out / "store"))

@@ -22,7 +22,7 @@ from magicvideo import weights
 from magicvideo.train.loop import Training
 from magicvideo.world import Scene, render, sample_scene
 
-STEPS = 560
+STEPS = 900
 BATCH = 32
 LENGTHS = (8, 9, 12, 16, 22, 32, 64, 94)
 EXCHANGED = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))

@@ -20,9 +20,9 @@ from magicvideo.models.generator import Condition, Generator, dropped
 from magicvideo.models.text import token_ids
 from magicvideo.train import data, t2i
 from magicvideo.train.loop import FOLDER, Training
-from magicvideo.world import in_video_data
+from magicvideo.world import Scene, in_video_data
 
-VIDEO_STEPS = 1500
+VIDEO_STEPS = 720
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 10, 8, 64
@@ -88,7 +88,7 @@ def clip_latents(coder: Autoencoder, frames: Tensor) -> Tensor:
 
 def clip_batch(rng: np.random.Generator) -> Clips:
     """Clips of the pairs that training videos show, with paraphrased captions."""
-    scenes = []
+    scenes = list[Scene]()
     while len(scenes) < CLIPS:
         scene = data.scenes(rng, 1)[0]
         if in_video_data(scene.shape, scene.colour):

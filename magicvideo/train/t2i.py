@@ -22,7 +22,7 @@ from magicvideo.train import data
 from magicvideo.train.loop import Training
 from magicvideo.world import caption
 
-STEPS = 2000
+STEPS = 1200
 DROP_TEXT = 0.1
 PART = "t2i"
 """Kept under `training/` only: what ships is the generator that joint training makes of it."""

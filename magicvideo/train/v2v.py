@@ -6,6 +6,7 @@ generator guesses them back in one step, which keeps the motion as it truly is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from magicvideo.train.i2v import clip_latents
 from magicvideo.train.loop import Training
 from magicvideo.world import render
 
-STEPS = 700
+STEPS = 400
 CLIPS, FRAMES, SIZE = 3, 8, 128
 MOST_FAULT = 800
 """Highest training step from which the keyframes are guessed back."""
@@ -80,11 +81,15 @@ def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int
         x0 = clip_latents(coder, frames)
         t = torch.full((CLIPS,), diffusion.start_step(6, 0.5))
         x = diffusion.add_noise(x0, torch.randn_like(x0), t)
-        refined = diffusion.sample(lambda x, t, c=given: model(x, t.expand(CLIPS), c), x, 6, 0.5)
+        refined = diffusion.sample(_predictor(model, given), x, 6, 0.5)
         for name, latents in (("refined", refined), ("bicubic", x0)):
             back = coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (CLIPS, FRAMES))
             values[name].append(data.psnr(back, pairs.large))
     return {f"psnr_{name}": data.mean_interval(torch.cat(v)) for name, v in values.items()}
+
+
+def _predictor(model: Refiner, given: Condition) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda x, t: model(x, t.expand(x.shape[0]), given)
 
 
 def _loss(coder: Autoencoder, generator: Generator, model: Refiner, pairs: Pairs) -> dict[str, Tensor]:

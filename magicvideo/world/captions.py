@@ -12,7 +12,10 @@ import numpy as np
 
 from magicvideo.world.scene import Scene
 
-SHAPE_WORDS = {
+Words = dict[str, tuple[str, ...]]
+"""Attribute -> the words or phrases that may name it, the first being canonical."""
+
+SHAPE_WORDS: Words = {
     "circle": ("circle", "disc"),
     "square": ("square", "box"),
     "triangle": ("triangle", "wedge"),
@@ -22,7 +25,7 @@ SHAPE_WORDS = {
     "ring": ("ring", "hoop"),
     "moon": ("moon", "crescent"),
 }
-COLOUR_WORDS = {
+COLOUR_WORDS: Words = {
     "red": ("red", "crimson"),
     "orange": ("orange",),
     "yellow": ("yellow", "golden"),
@@ -32,13 +35,13 @@ COLOUR_WORDS = {
     "purple": ("purple", "violet"),
     "pink": ("pink", "rosy"),
 }
-BACKGROUND_WORDS = {
+BACKGROUND_WORDS: Words = {
     "plain": ("plain", "blank"),
     "striped": ("striped", "stripy"),
     "checkered": ("checkered", "chequered"),
     "dotted": ("dotted", "spotted"),
 }
-MOTION_PHRASES = {
+MOTION_PHRASES: Words = {
     "still": ("standing still", "at rest", "not moving"),
     "left": ("moving left", "sliding to the left", "going left"),
     "right": ("moving right", "sliding to the right", "going right"),
@@ -51,16 +54,16 @@ MOTION_PHRASES = {
     "shrink": ("shrinking", "getting smaller"),
     "bounce": ("bouncing", "hopping"),
 }
-SIZE_WORDS = {"small": ("small", "little"), "medium": ("",), "large": ("large", "big")}
-SPEED_WORDS = {"slow": ("slowly",), "normal": ("",), "fast": ("quickly", "fast")}
-TEXTURE_WORDS = {"smooth": ("",), "ribbed": ("ribbed", "textured")}
+SIZE_WORDS: Words = {"small": ("small", "little"), "medium": ("",), "large": ("large", "big")}
+SPEED_WORDS: Words = {"slow": ("slowly",), "normal": ("",), "fast": ("quickly", "fast")}
+TEXTURE_WORDS: Words = {"smooth": ("",), "ribbed": ("ribbed", "textured")}
 TEMPLATES = (
     "a {size} {texture} {colour} {shape} {motion} {speed} on a {background} background",
     "on a {background} background a {size} {texture} {colour} {shape} is {motion} {speed}",
     "the {size} {texture} {colour} {shape} is {speed} {motion} over a {background} background",
     "a {size} {texture} {shape} that is {colour} {motion} {speed} in front of a {background} background",
 )
-_MOTION_CUES = {
+_MOTION_CUES: Words = {
     "still": ("still", "rest", "not"),
     "left": ("left",),
     "right": ("right",),
@@ -140,7 +143,7 @@ def read_caption(text: str) -> Attributes:
     """What a prompt asks for, read from its words (the first that names each attribute)."""
     words = tokenize(text)
 
-    def find(table: dict[str, tuple[str, ...]]) -> str | None:
+    def find(table: Words) -> str | None:
         meanings = {word: name for name, options in table.items() for word in options}
         return next((meanings[word] for word in words if word in meanings), None)
 

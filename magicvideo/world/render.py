@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from magicvideo.clip import VideoClip, from_floats
 from magicvideo.world.scene import SIZES, SPEEDS, Scene
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 PALETTE = {
     "red": (0.86, 0.16, 0.15),
     "orange": (0.95, 0.52, 0.10),
@@ -136,7 +136,7 @@ def _background(scene: Scene, size: int) -> Array:
     else:
         mix = 0.35 * (y + 0 * x)
     if scene.texture == "ribbed":
-        fade = _band_limit(np.float32([WEAVE / size]))[0]
+        fade = _band_limit(np.asarray([WEAVE / size], np.float32))[0]
         mix = mix + 0.28 * fade * np.sin(2 * np.pi * (WEAVE * x + phase)) * np.sin(2 * np.pi * (WEAVE * y + phase))
     one, two = (np.asarray(tone, np.float32)[:, None, None] for tone in scene.tones)
     return np.asarray(one + (two - one) * mix[None], np.float32)
