@@ -1,0 +1,57 @@
+# Everything runs from .venv, which `make install` makes from Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help install demo test lint check train weights-table benchmarks clean
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+# Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
+install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || found=missing; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: this needs Python 3.11 or newer, and $(PYTHON) is $$found." >&2; \
+	  echo "Install one, then name it: make install PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments." >&2; \
+	  echo "Install its venv module (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## a small ablation with the shipped weights, ending in demo/report.html
+	$(BIN)/magicvideo demo --out demo
+
+test: $(STAMP) ## all tests
+	$(BIN)/pytest
+
+lint: $(STAMP) ## formatting, lint rules and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test ## both of the above: what continuous integration runs
+
+train: $(STAMP) ## all parts of the pocket models; goes on where an earlier call was stopped
+	$(BIN)/magicvideo train all --resume
+	$(BIN)/python -m magicvideo.train.table
+
+weights-table: $(STAMP) ## docs/weights.md again, from the weights' manifest
+	$(BIN)/python -m magicvideo.train.table
+
+benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges nothing
+	$(BIN)/python tests/benchmarks/bench.py
+
+clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
+	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

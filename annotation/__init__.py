@@ -1,0 +1,1 @@
+"""Preference studies: people compare videos side by side. Nothing here yet."""
