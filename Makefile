@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# An installation in place knows the packages that were there when it was made: a new one asks for another.
+PACKAGES := $(wildcard */__init__.py)
 
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -17,7 +19,7 @@ help: ## what can be made
 # Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
 install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(PACKAGES)
 	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || found=missing; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: this needs Python 3.11 or newer, and $(PYTHON) is $$found." >&2; \
