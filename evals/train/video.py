@@ -25,7 +25,7 @@ from magicvideo.clip import VideoClip, from_floats
 from magicvideo.train.loop import Training
 from magicvideo.world import Scene, render, sample_scene
 
-STEPS = 420
+STEPS = 340
 BATCH = 24
 LENGTHS = (8, 16, 22, 32, 94)
 REFERENCE = 512

@@ -30,6 +30,16 @@ ALPHAS_BAR = _alphas_bar()
 """abar_t, t = 0 .. 999, float64 [1000]: cosine in the angle (Nichol & Dhariwal, arXiv 2102.09672), cut at TERMINAL."""
 
 
+def draw_steps(count: int) -> Tensor:
+    """Training steps [count]: three of four logit-normal around 620 (Esser et al., arXiv 2403.03206), one uniform.
+
+    What a picture shows is decided at high noise, and the decoder forgives what is left at low noise.
+    """
+    often = torch.sigmoid(torch.randn(count) + 0.5)
+    share = torch.where(torch.rand(count) < 0.25, torch.rand(count), often)
+    return (share * STEPS).long().clamp(0, STEPS - 1)
+
+
 def level(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """sqrt(abar_t) and sqrt(1 - abar_t) for steps t [N], shaped to multiply `like` [N,...]."""
     abar = ALPHAS_BAR.to(like.device)[t].to(torch.float32).view(-1, *[1] * (like.ndim - 1))

@@ -53,7 +53,7 @@ def motion_unet(spatial: UNet2DConditionModel) -> UNetMotionModel:
         motion_num_attention_heads=HEADS,
         motion_norm_num_groups=16,
         motion_max_seq_length=MAX_FRAMES,
-        use_motion_mid_block=True,
+        use_motion_mid_block=False,
     )
     unet = UNetMotionModel.from_unet2d(spatial, adapter, load_weights=False)
     _share(spatial, unet)

@@ -18,7 +18,7 @@ from magicvideo.train import data
 from magicvideo.train.loop import Training
 
 STEPS = 2300
-TUNE = 600
+TUNE = 500
 NOISE, TUNE_NOISE = 0.5, 0.12
 
 

@@ -22,7 +22,7 @@ from magicvideo.train import data, t2i
 from magicvideo.train.loop import FOLDER, Training
 from magicvideo.world import Scene, in_video_data
 
-VIDEO_STEPS = 600
+VIDEO_STEPS = 420
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 10, 8, 64
@@ -69,7 +69,7 @@ def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> d
     if isinstance(batch, t2i.Pictures):
         return t2i.loss(coder, model, batch)
     x0 = clip_latents(coder, batch.frames)
-    t = torch.randint(0, diffusion.STEPS, (x0.shape[0],))
+    t = diffusion.draw_steps(x0.shape[0])
     noise = torch.randn_like(x0)
     reference = batch.frames[:, 0]
     condition = Condition(model.text(batch.ids), model.appearance(reference), model.control(reference))

@@ -27,7 +27,7 @@ from magicvideo.train import data
 from magicvideo.train.gaps import Batch, Gap, gap_batch, gap_scenes, sample_gap
 from magicvideo.train.loop import Training
 
-STEPS = 900
+STEPS = 700
 SETTLED = 0.6
 """The share of the training after which the critic joins."""
 ADVERSARIAL, PERCEPTUAL, MOTION, CODEBOOK = 0.002, 0.02, 0.01, 0.1
