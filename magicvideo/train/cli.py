@@ -9,19 +9,20 @@ from importlib import import_module
 from typing import Any
 
 from magicvideo import weights
-from magicvideo.errors import unknown_name
+from magicvideo.errors import InputError, unknown_name
 
 PARTS = {
-    "autoencoder": "magicvideo.train.autoencoder",
-    "t2i": "magicvideo.train.t2i",
-    "i2v": "magicvideo.train.i2v",
-    "v2v": "magicvideo.train.v2v",
-    "vfi": "magicvideo.train.vfi",
-    "reader": "evals.train.reader",
-    "clip": "evals.train.clip",
-    "video": "evals.train.video",
+    "autoencoder": "magicvideo.train.autoencoder:train",
+    "t2i": "magicvideo.train.t2i:train",
+    "i2v": "magicvideo.train.i2v:train",
+    "i2v-video-only": "magicvideo.train.i2v:train_video_only",
+    "v2v": "magicvideo.train.v2v:train",
+    "vfi": "magicvideo.train.vfi:train",
+    "reader": "evals.train.reader:train",
+    "clip": "evals.train.clip:train",
+    "video": "evals.train.video:train",
 }
-"""Part -> module with `train(resume, steps) -> dict`, in the order `all` trains them."""
+"""Part -> its trainer `(resume, steps) -> {steps, seconds, figures}`, in the order `all` trains them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,12 +37,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.part != "all" and arguments.part not in PARTS:
         raise unknown_name("part", arguments.part, [*PARTS, "all"])
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin: other work shares the cores
+    if arguments.steps is not None and arguments.steps < 1:
+        raise InputError(f"--steps must be 1 or more, got {arguments.steps}")
     if arguments.out:
         os.environ["MAGICVIDEO_WEIGHTS"] = arguments.out
     names = list(PARTS) if arguments.part == "all" else [arguments.part]
     results = {}
     for name in names:
-        results[name] = import_module(PARTS[name]).train(resume=arguments.resume, steps=arguments.steps)
+        module, function = PARTS[name].split(":")
+        trainer = getattr(import_module(module), function)
+        results[name] = trainer(resume=arguments.resume, steps=arguments.steps)
         print(f"{name}: {results[name]}", file=sys.stderr)
     print(f"weights are in {weights.folder()}", file=sys.stderr)
     return {"parts": results}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from magicvideo import weights
+from magicvideo.errors import InputError
 from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, dropped
@@ -39,16 +40,21 @@ class Clips:
 
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
-    """Both checkpoints; writes `generator` and `generator-video-only`."""
-    video = steps or VIDEO_STEPS
-    joint = _train("generator", video * IMAGE_SHARE // (IMAGE_SHARE - 1), _joint_batch, resume)
-    alone = _train("generator-video-only", video, clip_batch, resume)
-    return {"generator": joint, "generator-video-only": alone}
+    """Joint training from T2I's weights; writes `generator`. `steps` counts video steps."""
+    return _train("generator", (steps or VIDEO_STEPS) * IMAGE_SHARE // (IMAGE_SHARE - 1), _joint_batch, resume)
+
+
+def train_video_only(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
+    """As many video steps from the same start without images; writes `generator-video-only`."""
+    return _train("generator-video-only", steps or VIDEO_STEPS, clip_batch, resume)
 
 
 def _train(part: Literal["generator", "generator-video-only"], steps: int, batch: Any, resume: bool) -> dict[str, Any]:
     coder, model = t2i.load_autoencoder(), Generator()
-    model.load_weights(torch.load(FOLDER / t2i.PART / "generator.pt", weights_only=True))
+    start = FOLDER / t2i.PART / "generator.pt"
+    if not start.exists():
+        raise InputError(f"{start} is missing: joint training starts from T2I; run `magicvideo train t2i` first")
+    model.load_weights(torch.load(start, weights_only=True))
     training = Training(part, model, steps, 8e-4, batch, lambda b: loss(coder, model, b), seed=2)
     training.run(resume)
     recipe = {
