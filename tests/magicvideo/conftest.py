@@ -56,6 +56,12 @@ def _parts() -> dict[str, dict[str, Tensor]]:
 
 
 @pytest.fixture(scope="session")
+def shake() -> Callable[[nn.Module, int], nn.Module]:
+    """`shake(module, seed)`: noise on every parameter, so that what starts at zero has a say."""
+    return shaken
+
+
+@pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder that `magicvideo.weights.save` wrote: every network of the pipeline, untrained."""
     folder = tmp_path_factory.mktemp("weights")
@@ -66,12 +72,13 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def untrained_weights(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Makes the untrained networks those in force."""
-    monkeypatch.setenv("MAGICVIDEO_WEIGHTS", str(untrained))
-    forget_networks()
-    yield untrained
+@pytest.fixture(scope="module")
+def untrained_weights(untrained: Path) -> Iterator[Path]:
+    """Makes the untrained networks those in force for a whole module, each loaded once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAGICVIDEO_WEIGHTS", str(untrained))
+        forget_networks()
+        yield untrained
     forget_networks()
 
 
