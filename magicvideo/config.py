@@ -59,7 +59,7 @@ class T2IConfig(_Frozen):
     """Text -> reference image. `size` in pixels, square."""
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
-    steps: int = Field(default=16, ge=1, le=1000)
+    steps: int = Field(default=12, ge=1, le=1000)
     guidance: float = Field(default=3.0, ge=0, le=50)
 
 
@@ -69,7 +69,7 @@ class I2VConfig(_Frozen):
     size: int = Field(default=64, ge=16, le=2048, multiple_of=8)
     frames: int = Field(default=8, ge=2, le=32)
     fps: float = Field(default=8.0, gt=0, le=240)
-    steps: int = Field(default=12, ge=1, le=1000)
+    steps: int = Field(default=10, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=50)
 
 
