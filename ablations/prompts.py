@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ablations.source import Strict
 from magicvideo.errors import InputError
-from magicvideo.files import read_jsonl
-
-SUFFIXES = (".jsonl", ".txt")
+from magicvideo.prompts import read_prompts
 
 
 @dataclass(frozen=True)
@@ -64,18 +62,9 @@ def listed(lines: Iterable[str | PromptLine], where: str) -> tuple[Prompt, ...]:
 
 
 def from_file(path: Path) -> tuple[Prompt, ...]:
-    """Read `.txt` (one prompt a line) or `.jsonl` (one `{"id", "prompt"}` a line; the id may be left out)."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: unknown kind of prompt file; known: {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        raise InputError(f"no such prompt file: {path}")
-    if path.suffix.lower() == ".jsonl":
-        return listed([_line(path, n, row) for n, row in enumerate(read_jsonl(path), start=1)], str(path))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    return listed([line.strip() for line in text.splitlines() if line.strip()], str(path))
+    """Read `.txt` (one prompt a line), `.jsonl` or `.csv` (`prompt` and, if it has one, `id`)."""
+    lines = read_prompts(path, named=False)
+    return listed([PromptLine(id=p.id, prompt=p.prompt) if p.id else p.prompt for p in lines], str(path))
 
 
 def drawn(request: WorldPrompts) -> tuple[Prompt, ...]:
@@ -94,10 +83,3 @@ def drawn(request: WorldPrompts) -> tuple[Prompt, ...]:
         f"the pocket world's split {request.split!r} gave only {len(captions)} different captions, "
         f"{request.world} were asked for; ask for fewer or use split: all"
     )
-
-
-def _line(path: Path, number: int, row: Any) -> str | PromptLine:
-    text, name = (row.get("prompt"), row.get("id")) if isinstance(row, dict) else (row, None)
-    if not isinstance(text, str):
-        raise InputError(f'{path}, line {number}: needs {{"id": ..., "prompt": ...}} with a text as prompt')
-    return text if name is None else PromptLine(id=str(name), prompt=text)

@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evals.prompts import Found, Matched, Prompt, find_clips, match, read_prompts
+from evals.prompts import Found, Matched, find_clips, match
 from evals.runner import Evaluation, Item, evaluate
 from evals.suites import SUITES, Suite, find
 from evals.table import table
 from magicvideo.clip import IMAGE_SUFFIXES
 from magicvideo.errors import InputError
 from magicvideo.files import write_json, write_jsonl
+from magicvideo.prompts import Prompt, read_prompts
 from magicvideo.runs import environment
 
 

@@ -1,23 +1,20 @@
-"""Which clips are in a folder, which prompts in a file, and which belong together. Mistakes are answered by name."""
+"""Which clips are in a folder, and which prompts belong to them. Mistakes are answered by name."""
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_order
 from magicvideo.errors import InputError
-from magicvideo.files import read_json, read_jsonl
+from magicvideo.files import read_json
+from magicvideo.prompts import Prompt
 
 PREFERENCE = (".npy", "", ".mkv", ".webm", ".mov", ".mp4", ".avi", ".gif")
 """Of files that share a name, the first kind is taken: lossless ones first ("" is a folder of pictures)."""
 MADE, RECORD = "clip.mkv", "record.json"
 """What `magicvideo generate` writes into each video's folder: the lossless clip, and what it was made from."""
-PROMPT_SUFFIXES = (".jsonl", ".csv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -28,28 +25,6 @@ class Found:
     name: str
     prompt: str | None = None
     reference: Path | None = None
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One line of a prompt file. `id` and `file` are None where the line names none."""
-
-    line: int
-    prompt: str
-    id: str | None
-    file: str | None
-
-    @property
-    def cluster(self) -> str:
-        """What counts as the same prompt: its id, or its words."""
-        return self.id or self.prompt
-
-    def names(self, clip: Found) -> bool:
-        """Whether this line is about that clip: by file name (with or without suffix), by id, or because the clip was
-        made from these words."""
-        if self.file is not None:
-            return self.file == clip.path.name or clip.name in (self.file, Path(self.file).stem)
-        return self.id == clip.name or self.prompt == clip.prompt
 
 
 @dataclass(frozen=True)
@@ -82,7 +57,7 @@ def find_clips(folder: Path, images: bool = False) -> tuple[list[Found], list[Pa
 def _listed(folder: Path, images: bool) -> tuple[list[Found], list[Path]]:
     if _is_made(folder):
         return [_found(folder)], []
-    entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=_natural)
+    entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_order)
     clips = [e for e in entries if _is_clip(e) or (images and e.suffix.lower() in IMAGE_SUFFIXES)]
     if not clips and _holds_pictures(folder):
         return [_found(folder)], []
@@ -109,28 +84,6 @@ def _found(path: Path) -> Found:
     )
 
 
-def read_prompts(path: Path) -> list[Prompt]:
-    """Prompts of a .jsonl or .csv file (fields `prompt` and `id` or `file`), or of a .txt file (one a line).
-
-    Raises `InputError` naming file and line: no prompts, an empty one, no id, ids or files that repeat.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in PROMPT_SUFFIXES:
-        raise InputError(f"{path}: unknown kind of prompt file; known: {', '.join(PROMPT_SUFFIXES)}")
-    if not path.is_file():
-        raise InputError(f"no such prompt file: {path}")
-    if suffix == ".txt":
-        prompts = [Prompt(n, line.strip(), None, None) for n, line in _numbered(_text(path)) if line.strip()]
-    elif suffix == ".csv":
-        prompts = list(_from_csv(path))
-    else:
-        prompts = [_from_row(path, n, row) for n, row in zip(_filled_lines(path), read_jsonl(path), strict=True)]
-    if not prompts:
-        raise InputError(f"{path}: holds no prompts; give at least one")
-    _refuse_repeats(path, prompts)
-    return prompts
-
-
 def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Matched:
     """Clips with their prompts. Lines without id and file are matched by the words that the clips were made from, if
     those are known, else by order, which needs equal counts.
@@ -145,7 +98,7 @@ def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Mat
                 'must agree. Name the videos instead: a .jsonl file with {"file": ..., "prompt": ...} a line'
             )
         return Matched(tuple(zip(clips, prompts, strict=True)), ())
-    pairs = tuple((clip, next((p for p in prompts if p.names(clip)), None)) for clip in clips)
+    pairs = tuple((clip, next((p for p in prompts if _is_about(p, clip)), None)) for clip in clips)
     used = {p for _, p in pairs if p is not None}
     if not used:
         first = prompts[0].file or prompts[0].cluster
@@ -154,6 +107,13 @@ def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Mat
             f"{clips[0].path.name!r}. An id must be the video's name without its suffix, a file the video's name"
         )
     return Matched(pairs, tuple(p for p in prompts if p not in used))
+
+
+def _is_about(prompt: Prompt, clip: Found) -> bool:
+    """By file name (with or without suffix), by id, or because the clip was made from these words."""
+    if prompt.file is not None:
+        return prompt.file == clip.path.name or clip.name in (prompt.file, Path(prompt.file).stem)
+    return prompt.id == clip.name or prompt.prompt == clip.prompt
 
 
 def _is_clip(path: Path) -> bool:
@@ -178,66 +138,8 @@ def _rank(path: Path) -> int:
     return PREFERENCE.index(suffix) if suffix in PREFERENCE else len(PREFERENCE)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Orders clip2 before clip10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
 def _empty(folder: Path, entries: Iterable[Path]) -> InputError:
     deeper = next((e for e in entries if e.is_dir() and any(_is_clip(f) for f in e.iterdir())), None)
     hint = f" Did you mean {deeper}?" if deeper is not None else ""
     kinds = ", ".join(s for s in PREFERENCE if s)
     return InputError(f"{folder}: holds no videos (looked for {kinds} and folders of pictures).{hint}")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-
-
-def _numbered(text: str) -> Iterable[tuple[int, str]]:
-    return enumerate(text.splitlines(), start=1)
-
-
-def _filled_lines(path: Path) -> list[int]:
-    return [n for n, line in _numbered(_text(path)) if line.strip()]
-
-
-def _from_csv(path: Path) -> Iterable[Prompt]:
-    reader = csv.DictReader(_text(path).splitlines())
-    fields = reader.fieldnames or []
-    if "prompt" not in fields or not {"id", "file"} & set(fields):
-        raise InputError(f"{path}, line 1: the header needs `prompt` and `id` or `file`; it has {', '.join(fields)}")
-    for row in reader:
-        yield _from_row(path, reader.line_num, {name: row[name] or None for name in fields if name})
-
-
-def _from_row(path: Path, line: int, row: Any) -> Prompt:
-    where = f"{path}, line {line}"
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise InputError(f'{where}: needs {{"id": ..., "prompt": ...}} or {{"file": ..., "prompt": ...}}')
-    if not row["prompt"].strip():
-        raise InputError(f"{where}: the prompt is empty; write it or remove the line")
-    name, file = row.get("id"), row.get("file")
-    if name in (None, "") and file in (None, ""):
-        raise InputError(f"{where}: needs an `id` (the video's name without suffix) or a `file` (the video's name)")
-    return Prompt(
-        line, row["prompt"].strip(), str(name) if name not in (None, "") else None, str(file) if file else None
-    )
-
-
-def _refuse_repeats(path: Path, prompts: Iterable[Prompt]) -> None:
-    """A file names one line; so does an id, unless its lines name files (seeds of one prompt)."""
-    seen = dict[tuple[str, str], int]()
-    for p in prompts:
-        key = ("file", p.file) if p.file is not None else ("id", p.id)
-        if key[1] is None:
-            continue
-        if key in seen:
-            raise InputError(
-                f"{path}: lines {seen[key]} and {p.line} share the {key[0]} {key[1]!r}; each line needs its own"
-            )
-        seen[key[0], key[1]] = p.line

@@ -16,6 +16,7 @@ from magicvideo.clip import VideoClip, read_clip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.files import atomic_path, write_json
+from magicvideo.prompts import read_prompts
 from magicvideo.runs import StageRecord, Store, content_key, environment
 from magicvideo.world import known_words, read_caption
 
@@ -96,10 +97,8 @@ def warn_unknown(text: str) -> None:
 
 def _prompts(texts: list[str], file: Path | None) -> list[Prompt]:
     found = [Prompt(slug(t), t) for t in texts]
-    if file is not None:
-        from evals.prompts import read_prompts
-
-        found += [Prompt(slug(Path(p.file).stem if p.file else p.id or p.prompt), p.prompt) for p in read_prompts(file)]
+    for p in read_prompts(file, named=False) if file is not None else ():
+        found.append(Prompt(slug(Path(p.file).stem if p.file else p.id or p.prompt), p.prompt))
     if any(not p.text.strip() for p in found):
         raise InputError("an empty prompt: say what the video shows")
     names = [p.name for p in found]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evals.prompts import Found, Prompt, find_clips, match, read_prompts
+from evals.prompts import Found, find_clips, match
 from magicvideo.errors import InputError
+from magicvideo.prompts import Prompt, read_prompts
 
 
 @pytest.fixture
