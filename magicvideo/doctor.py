@@ -100,9 +100,13 @@ def _codecs() -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
+    from evals.backbones import BACKBONES
+    from magicvideo.models.pocket import PARTS
+
     parts = weights.manifest()
-    if not parts:
-        yield Check("weights", False, f"no manifest in {weights.folder()}", "restore it, or run `magicvideo train all`")
+    missing = sorted({*PARTS, *(part for _, _, part in BACKBONES.values())} - parts.keys())
+    detail = f"missing in {weights.folder()}: {', '.join(missing)}" if missing else f"{len(parts)} parts"
+    yield Check("weights", not missing, detail, "restore the folder, or run `magicvideo train all`")
     for part, info in parts.items():
         try:
             weights.verify(part)

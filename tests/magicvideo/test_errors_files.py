@@ -83,6 +83,14 @@ def test_a_broken_line_is_named_by_number(tmp_path: Path) -> None:
         read_jsonl(path)
 
 
+def test_line_separators_inside_a_text_do_not_end_a_row(tmp_path: Path) -> None:
+    rows = [{"prompt": "a\u2028b\x85c\u2029d"}, {"prompt": "e"}]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    assert read_jsonl(tmp_path / "a.jsonl") == rows
+    (tmp_path / "windows.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}\r\n')
+    assert read_jsonl(tmp_path / "windows.jsonl") == [{"a": 1}, {"a": 2}]
+
+
 def test_atomic_path_keeps_the_suffix_and_renames(tmp_path: Path) -> None:
     target = tmp_path / "new" / "clip.mkv"
     with atomic_path(target) as temporary:
@@ -95,14 +103,19 @@ def test_atomic_path_keeps_the_suffix_and_renames(tmp_path: Path) -> None:
     assert target.stat().st_mode & 0o777 == 0o644
 
 
+def _fail_midway(target: Path) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("midway")
+
+
 @pytest.mark.parametrize("before", [None, "old"])
 def test_a_writer_that_fails_midway_changes_nothing(before: str | None, tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     if before:
         target.write_text(before)
-    with pytest.raises(RuntimeError, match="midway"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("midway")
+    with pytest.raises(RuntimeError, match="midway"):
+        _fail_midway(target)
     assert [p.read_text() for p in tmp_path.iterdir()] == ([before] if before else [])
 
 

@@ -156,7 +156,7 @@ def test_until_stops_and_an_earlier_result_is_shared(tiny: PipelineConfig, share
 
 @pytest.mark.parametrize("until", ["v2", "", "i2v "])
 def test_an_unknown_stage_is_answered(until: str, tiny: PipelineConfig, shared: Store) -> None:
-    with pytest.raises(InputError, match="unknown stage .* in --until.*known: t2i, i2v, v2v, vfi"):
+    with pytest.raises(InputError, match=r"unknown stage .* in --until.*known: t2i, i2v, v2v, vfi"):
         Pipeline(tiny, shared).run(PROMPT, 7, until=until)
 
 
@@ -226,7 +226,7 @@ def test_until_a_stage_that_the_material_replaces_is_answered(
 
 def test_a_clip_too_long_is_refused_before_any_work(tiny: PipelineConfig, tmp_path: Path, noise_clip: MakeClip) -> None:
     long = noise_clip(33, 8, 8)
-    with pytest.raises(InputError, match="the clip has 33 frames .* apart 32; give a shorter clip.*switch v2v off"):
+    with pytest.raises(InputError, match=r"the clip has 33 frames .* apart 32; give a shorter clip.*switch v2v off"):
         Pipeline(tiny, Store(tmp_path)).run(PROMPT, 7, start=long)
     assert list(tmp_path.iterdir()) == []
     records = Pipeline(tiny.without("v2v").with_setting("vfi", "linear"), Store(tmp_path)).run(PROMPT, 7, start=long)
@@ -362,7 +362,7 @@ def test_keys_are_pure_and_need_no_torch(tiny: PipelineConfig) -> None:
         [sys.executable, "-c", code, tiny.model_dump_json(), PROMPT], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, keys(tiny)["i2v"])
-    with pytest.raises(InputError, match="unknown stage 'v3v'.*did you mean"):
+    with pytest.raises(InputError, match=r"unknown stage 'v3v'.*did you mean"):
         stage_key(tiny, "v3v", PROMPT, 7, ())
 
 

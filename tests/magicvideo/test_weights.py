@@ -74,10 +74,10 @@ def test_a_retrained_part_is_loaded_anew(folder: Path) -> None:
 
 
 def test_missing_files_parts_and_folders_are_told_apart(folder: Path) -> None:
-    with pytest.raises(InputError, match="no weights in .*magicvideo train all"):
+    with pytest.raises(InputError, match=r"no weights in .*magicvideo train all"):
         weights.load("generator")
     path = weights.save("generator", STATE, {}, {})
-    with pytest.raises(InputError, match="unknown weights 'genrator'.*did you mean 'generator'"):
+    with pytest.raises(InputError, match=r"unknown weights 'genrator'.*did you mean 'generator'"):
         weights.digest("genrator")
     path.unlink()
     with pytest.raises(InputError, match="weights file missing"):

@@ -1,0 +1,140 @@
+"""`magicvideo doctor`: what it checks, and that each check can fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magicvideo import doctor
+from magicvideo.cli import main
+from magicvideo.clip import VideoClip, write_lossless
+from magicvideo.runs import StageRecord, Store, content_key
+
+Check = dict[str, Any]
+SHIPPED_PARTS = ("autoencoder", "clip", "generator", "generator-video-only", "reader", "refiner", "vfi", "video")
+
+
+@pytest.fixture
+def examine(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Check], str]]:
+    """`examine(words...)`: exit code, checks by name, standard error."""
+
+    def call(*words: str) -> tuple[int, dict[str, Check], str]:
+        code = main(["doctor", *words, "--json"])
+        caught = capsys.readouterr()
+        assert caught.out.count("\n") == 1
+        checks = json.loads(caught.out)["checks"]
+        assert all(set(c) == {"name", "ok", "detail", "remedy"} for c in checks)
+        assert all(c["ok"] or c["remedy"] for c in checks)
+        assert len({c["name"] for c in checks}) == len(checks)
+        return code, {c["name"]: c for c in checks}, caught.err
+
+    return call
+
+
+@pytest.fixture
+def store(tmp_path: Path, noise_clip: Callable[..., VideoClip]) -> Store:
+    made = Store(tmp_path / "store")
+    for seed in range(3):
+        clip = noise_clip(seed=seed)
+        made.put_clip(clip)
+        made.put_stage(StageRecord(content_key(seed), "i2v", clip.digest, 0.1, len(clip), *clip.size, clip.fps))
+    return made
+
+
+def test_the_shipped_product_is_healthy(examine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from magicvideo.models import pocket
+
+    monkeypatch.delenv("MAGICVIDEO_WEIGHTS", raising=False)
+    pocket.autoencoder.cache_clear()
+    code, checks, said = examine()
+    assert [name for name, check in checks.items() if not check["ok"]] == []
+    assert code == 0
+    assert {f"weights {part}" for part in SHIPPED_PARTS} <= set(checks)
+    assert {"python", "torch", "free space", "FFV1", "H.264", "autoencoder", "reader"} <= set(checks)
+    assert f"all {len(checks)} checks passed" in said
+
+
+def test_untrained_weights_pass_their_hash_and_fail_their_golden_values(untrained_weights: Path, examine: Any) -> None:
+    code, checks, said = examine()
+    assert code == 1
+    assert checks["weights generator"]["ok"]
+    assert checks["weights"]["detail"] == f"missing in {untrained_weights}: clip, reader, video"
+    assert not checks["autoencoder"]["ok"]
+    assert "dB on a fixed picture" in checks["autoencoder"]["detail"]
+    assert checks["FFV1"] == {"name": "FFV1", "ok": True, "detail": "bit-exact", "remedy": "reinstall the package `av`"}
+    assert "FAIL  autoencoder" in said
+    assert "failed:" in said
+
+
+def test_a_damaged_weights_file_fails(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examine: Any
+) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(untrained, folder)
+    path = folder / "refiner.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    monkeypatch.setenv("MAGICVIDEO_WEIGHTS", str(folder))
+    code, checks, _ = examine()
+    assert code == 1
+    assert not checks["weights refiner"]["ok"]
+    assert "damaged or from another training" in checks["weights refiner"]["detail"]
+    assert checks["weights generator"]["ok"]
+
+
+def test_parts_that_are_not_there_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examine: Any) -> None:
+    monkeypatch.setenv("MAGICVIDEO_WEIGHTS", str(tmp_path / "none"))
+    code, checks, _ = examine()
+    assert code == 1
+    assert not checks["weights"]["ok"]
+    assert all(part in checks["weights"]["detail"] for part in SHIPPED_PARTS)
+
+
+def test_a_missing_package_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", ("json", "no_such_package"))
+    checks = {c.name: c for c in doctor._packages()}
+    assert checks["json"].ok
+    assert not checks["no_such_package"].ok
+    assert "make install" in checks["no_such_package"].remedy
+
+
+def test_too_little_space_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LEAST_FREE", 1 << 62)
+    assert not {c.name: c for c in doctor._machine()}["free space"].ok
+
+
+def test_a_healthy_store_passes(store: Store) -> None:
+    checks = list(doctor._store(store.root))
+    assert [(c.name, c.ok) for c in checks] == [("store", True), ("partial files", True)]
+    assert checks[0].detail == "3 records"
+
+
+@pytest.mark.parametrize("damage", ["lost", "changed", "cut", "record"])
+def test_damage_in_a_store_is_named(damage: str, store: Store, noise_clip: Callable[..., VideoClip]) -> None:
+    record = store.stage(content_key(1))
+    assert record is not None
+    path = store.clip_path(record.digest)
+    if damage == "lost":
+        path.unlink()
+    elif damage == "changed":
+        write_lossless(path, noise_clip(seed=77))
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        store.stage_path(record.key).write_text("{}")
+    check = next(iter(doctor._store(store.root)))
+    assert not check.ok
+    assert record.key in check.detail
+    assert check.remedy
+
+
+def test_left_over_files_and_an_empty_store_are_told(store: Store, tmp_path: Path) -> None:
+    (store.root / "clips" / ".partial-abc.mkv").write_bytes(b"half")
+    assert [c.ok for c in doctor._store(store.root)] == [True, False]
+    assert [c.ok for c in doctor._store(tmp_path / "nothing")] == [False]
