@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,71 +13,12 @@ from ablations.effects import Effect, effects
 from evals.stats import interval
 from magicvideo.config import STAGES
 from magicvideo.files import write_text
+from reports.findings import ArmCost, ArmScore, Findings, StageCost, Unscored
 from reports.folder import AblationRun, Arm, read_run
 from reports.tables import decimals, effects_csv, markdown
-from reports.words import Summary, summarise
+from reports.words import summarise
 
 Form = Literal["html", "md", "csv"]
-
-
-@dataclass(frozen=True)
-class ArmScore:
-    """One metric of one arm. `value` is None when nothing could be scored; `low` and `high` are the 95 % interval."""
-
-    arm: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unscored: int
-
-
-@dataclass(frozen=True)
-class StageCost:
-    """Seconds a stage took per video of one arm (mean), and how many of its results were computed or reused."""
-
-    stage: str
-    seconds: float
-    computed: int
-    reused: int
-
-
-@dataclass(frozen=True)
-class ArmCost:
-    """`stages` in their order; `seconds` is their sum: what one video costs when nothing is reused."""
-
-    arm: Arm
-    videos: int
-    seconds: float
-    stages: tuple[StageCost, ...]
-
-
-@dataclass(frozen=True)
-class Unscored:
-    """An item without a value, and why."""
-
-    arm: str
-    metric: str
-    prompt_id: str
-    seed: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything a report says, derived from a run folder; the forms only arrange it."""
-
-    run: AblationRun
-    effects: tuple[Effect, ...]
-    scores: tuple[ArmScore, ...]
-    costs: tuple[ArmCost, ...]
-    unscored: tuple[Unscored, ...]
-    places: Mapping[str, int]
-    """Digits after the point, for each metric."""
-    command: str
-    """The command that re-derives the report."""
-    summary: Summary
 
 
 def write_report(run: Path, form: Form = "html", out: Path | None = None) -> Path:

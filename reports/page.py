@@ -18,8 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ablations.effects import Effect, prompts_needed
-from reports.ablation import Findings
 from reports.charts import forest
+from reports.findings import Findings
 from reports.folder import AblationRun, Arm, Metric
 from reports.media import Scene, scenes
 from reports.tables import Look, interval, look, number, p_value

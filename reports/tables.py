@@ -13,13 +13,10 @@ import statistics
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ablations.effects import Effect
+from reports.findings import Findings
 from reports.folder import Metric
-
-if TYPE_CHECKING:
-    from reports.ablation import Findings
 
 MINUS = "\u2212"
 MISSING = "–"

@@ -7,16 +7,12 @@ named as open, with what limits it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from unicodedata import bidirectional
 
 from ablations.effects import ALPHA, CLAIMS, Effect, prompts_needed
+from reports.findings import ArmCost, ArmScore, Banner, Point, Summary
 from reports.folder import AblationRun, Arm
 from reports.tables import interval, look, number, plain
-
-if TYPE_CHECKING:
-    from reports.ablation import ArmCost, ArmScore
 
 FEW_PROMPTS = 10
 LONGEST_NAME = 60
@@ -24,38 +20,6 @@ MOST_CHANGED, MOST_HINTS, MOST_NAMED = 5, 3, 6
 """Arms with a line of their own: with certain effects, with hints only. Arms named in one line."""
 NAMED = 3
 """How many effects of an arm are named before "and n more"."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One line of the summary: an arm and what changed in it. `style` and `mark` are those of its main verdict."""
-
-    arm: str
-    text: str
-    style: str
-    mark: str
-    hint: bool = False
-
-
-@dataclass(frozen=True)
-class Banner:
-    """What a reader must know first; `loud` when the numbers are not to be trusted as they are."""
-
-    text: str
-    loud: bool
-
-
-@dataclass(frozen=True)
-class Summary:
-    headline: str
-    basis: str
-    """How much it rests on, in one line."""
-    points: tuple[Point, ...]
-    certainty: str
-    """How sure the above is, and what limits it."""
-    banners: tuple[Banner, ...]
-    asked: str
-    """The grid in words."""
 
 
 def summarise(
