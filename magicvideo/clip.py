@@ -153,7 +153,8 @@ def read_clip(path: Path, limits: Limits | None = None) -> VideoClip:
 
 def write_lossless(path: Path, clip: VideoClip) -> None:
     """FFV1 in Matroska, bit-exact on reading back; the same clip gives the same bytes."""
-    _write_video(path, clip, codec="ffv1", pixel_format="bgr0", options={})
+    options = {"level": "1"} if clip.size[1] == 1 else {}  # newer levels cut pictures into slices, two pixels at least
+    _write_video(path, clip, codec="ffv1", pixel_format="bgr0", options=options)
 
 
 def write_preview(path: Path, clip: VideoClip, scale: int = 1) -> None:
