@@ -23,7 +23,7 @@ from magicvideo.train import data, t2i
 from magicvideo.train.loop import FOLDER, Training
 from magicvideo.world import Scene, in_video_data
 
-VIDEO_STEPS = 420
+VIDEO_STEPS = 300
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 10, 8, 64
