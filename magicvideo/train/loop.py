@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from magicvideo.files import atomic_path
+from magicvideo.files import atomic_path, read_jsonl, write_jsonl
 
 FOLDER = Path("training")
 
@@ -57,6 +57,7 @@ class Training:
         optimizer = torch.optim.AdamW(trained, lr=self.lr, weight_decay=self.weight_decay, betas=(0.9, 0.99))
         average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
         start = self._restore(optimizer, average) if resume else 0
+        self._cut_curve(start)
         self.module.train()
         saved = time.monotonic()
         bar = tqdm(total=self.steps, initial=start, desc=f"train {self.part}", unit="step", smoothing=0.02)
@@ -111,6 +112,12 @@ class Training:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(json.dumps({"step": step, "seconds": round(self.seconds, 1), **terms}) + "\n")
+
+    def _cut_curve(self, start: int) -> None:
+        """Drop what an earlier run noted from this step on."""
+        path = self.folder / self.part / "curve.jsonl"
+        if path.exists():
+            write_jsonl(path, [row for row in read_jsonl(path) if row["step"] < start])
 
     def _checkpoint(self) -> Path:
         return self.folder / self.part / "checkpoint.pt"
