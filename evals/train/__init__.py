@@ -1,5 +1,1 @@
-"""Trainers of the shipped evaluation networks: part -> module with `train(resume, steps) -> dict`."""
-
-from __future__ import annotations
-
-PARTS = {"reader": "evals.train.reader", "clip": "evals.train.clip", "video": "evals.train.video"}
+"""Trainers of the shipped evaluation networks; `magicvideo.train.cli` lists them with the others."""

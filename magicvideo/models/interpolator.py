@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.vae import VectorQuantizer
 from torch import Tensor, nn
 
-from magicvideo import weights
 from magicvideo.models.deformable import edsc, warp
 
 TAPS = 3
@@ -199,14 +198,6 @@ class Interpolator(nn.Module):
         masks = 2 * torch.sigmoid(fields[2])
         offsets = fields[3].unflatten(1, (k * k, 2)) + move[:, None]
         return edsc(frame, vertical, horizontal, offsets, masks)
-
-
-def load_interpolator() -> Interpolator:
-    """The shipped (or `MAGICVIDEO_WEIGHTS`) interpolator, hash checked, in eval mode."""
-    state = weights.load("vfi")
-    model = Interpolator()
-    model.load_state_dict(state)
-    return model.eval().requires_grad_(False)
 
 
 def warp_both(one: Tensor, two: Tensor, move: Tensor) -> Tensor:

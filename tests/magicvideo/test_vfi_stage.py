@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from magicvideo.clip import VideoClip, from_floats
 from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
-from magicvideo.models.interpolator import Interpolator, load_interpolator
+from magicvideo.models import pocket
+from magicvideo.models.interpolator import Interpolator
 from magicvideo.stages.vfi import fuse, fusion_basis, interpolate, still_pixels
 from magicvideo.train.gaps import gap_scenes, sample_gap
 from magicvideo.train.vfi import fit_fusion
@@ -150,7 +151,7 @@ def test_fitted_fusion_prefers_the_flow_to_an_untrained_model() -> None:
 
 @pytest.fixture(scope="module")
 def shipped() -> Interpolator:
-    return load_interpolator()
+    return pocket.interpolator()
 
 
 def test_shipped_weights_beat_linear_blending(shipped: Interpolator) -> None:
