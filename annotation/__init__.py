@@ -1,1 +1,1 @@
-"""Preference studies: people compare videos side by side. Nothing here yet."""
+"""Preference studies: people compare videos side by side, and the statistics of their votes."""

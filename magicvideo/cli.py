@@ -47,6 +47,9 @@ VERBS = {
     "report": Verb(
         "reports.cli", "write a run's report again from its numbers, without torch", "magicvideo report runs/mechanisms"
     ),
+    "study": Verb(
+        "annotation.cli", "preference studies and what their votes say", "magicvideo study report --counts counts.csv"
+    ),
     "doctor": Verb("magicvideo.doctor", "check environment, weights and golden values", "magicvideo doctor"),
 }
 

@@ -66,9 +66,16 @@ def parser(verb: str) -> argparse.ArgumentParser:
 
 
 def options(verb: str) -> set[str]:
-    """The verb's own long options."""
-    known = {name for action in parser(verb)._actions for name in action.option_strings if name.startswith("--")}
-    return known - {"--help", "--json"}
+    """The long options of the verb and of its sub-verbs."""
+    return {name for name in _options(parser(verb)) if name.startswith("--")} - {"--help", "--json"}
+
+
+def _options(found: argparse.ArgumentParser) -> Iterator[str]:
+    for action in found._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from _options(sub)
 
 
 def section(page: str, title: str) -> str:

@@ -64,6 +64,8 @@ LIGHT = (
     "ablations.grid",
     "ablations.cli",
     "ablations.demo",
+    "annotation.cli",
+    "annotation.report",
     "reports",
     "reports.cli",
 )

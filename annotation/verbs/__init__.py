@@ -1,0 +1,1 @@
+"""The sub-verbs of `magicvideo study`, one a module; named in `annotation.cli`."""
