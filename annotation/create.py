@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
-from annotation.design import Settings, detectable, plan
+from annotation.design import Settings, plan
 from annotation.media import Format, Shape, alike, common, degrade, frame_count, served_name, write_served
+from annotation.planning import detectable_net
 from annotation.study import (
     BUNDLE,
     MEDIA,
@@ -42,6 +43,8 @@ from magicvideo.runs import Store
 
 LONGEST_TEXT = 2000
 """Characters of a prompt or a name."""
+ASSUMED_TIES, ASSUMED_ICC = 0.3, 0.2
+"""Share of ties, and how far votes on one prompt resemble each other, for saying what a plan can see."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Created:
     left_out: tuple[str, ...]
     cut_seconds: float
     detectable: float
-    """Net win of one pair that the plan sees with 80 % power, at 30 % ties."""
+    """Net win of one pair that the plan sees with 80 % power, under `ASSUMED_TIES` and `ASSUMED_ICC`."""
 
 
 def create(folder: Path, wish: Wish, say: Callable[[str], None] = lambda message: None) -> Created:
@@ -128,8 +131,8 @@ def create(folder: Path, wish: Wish, say: Callable[[str], None] = lambda message
     write_bundle(folder, bundle)
     longest = max(shape.seconds - frames[key] / wanted.fps for of in shapes.values() for key, shape in of.items())
     prompts = len({item.prompt_id for item in items})
-    power = detectable(prompts, 0.3, wish.design.raters)
-    return Created(read_study(folder), tuple(left_out), max(0.0, longest), power)
+    effective = prompts * wish.design.raters / (1 + (wish.design.raters - 1) * ASSUMED_ICC)
+    return Created(read_study(folder), tuple(left_out), max(0.0, longest), detectable_net(effective, ASSUMED_TIES))
 
 
 def collect(specs: Sequence[str], prompts: Path | None) -> dict[str, dict[str, Source]]:

@@ -21,8 +21,6 @@ Kind = Literal["main", "repeat", "identical", "degraded"]
 GOLDS: tuple[Kind, Kind] = ("identical", "degraded")
 Place = tuple[int, int]
 """(block, unit)."""
-Z_POWER = 7.85
-"""(z(0.975) + z(0.8))^2: 5 % two-sided, 80 % power."""
 
 
 @dataclass(frozen=True)
@@ -132,24 +130,6 @@ def plan(items: Sequence[str], systems: Sequence[str], settings: Settings) -> Pl
     golds = _golds(items, systems, settings)
     slots = _slots(blocks, swapped, len(units), golds, settings)
     return Plan(units, golds, tuple(replicates), tuple(slots))
-
-
-def prompts_needed(net: float, tie: float, raters: int, correlation: float = 0.2) -> int:
-    """Prompts for 80 % power at 5 % to see a net win of `net` in (-1,1) for one pair, at a share of ties `tie`.
-
-    n = 7.85 (1 - tie - net^2) / net^2 votes, inflated by 1 + (raters - 1) correlation, the agreement of raters on one
-    prompt beyond chance.
-    """
-    if not 0 < abs(net) < 1 or not 0 <= tie < 1 or abs(net) > 1 - tie:
-        raise InputError(f"a net win of {net} with a share of ties of {tie} cannot be; |net| + tie stays within 1")
-    votes = Z_POWER * (1 - tie - net**2) / net**2
-    return max(1, ceil(votes * (1 + (raters - 1) * correlation) / raters))
-
-
-def detectable(prompts: int, tie: float, raters: int, correlation: float = 0.2) -> float:
-    """The net win of one pair that so many prompts see with 80 % power: `prompts_needed` turned round."""
-    effective = prompts * raters / (1 + (raters - 1) * correlation)
-    return ((1 - tie) / (1 + effective / Z_POWER)) ** 0.5
 
 
 def _random(settings: Settings, *words: object) -> random.Random:

@@ -65,7 +65,7 @@ votes = Table(
     Column("seconds", Double),
     Column("watched_left", Double),
     Column("watched_right", Double),
-    Column("cast", Double),
+    Column("at", Double),
 )
 """`reasons` and `mark` are JSON. `choice` is as seen on the screen."""
 
@@ -116,7 +116,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE votes (annotator TEXT NOT NULL, slot INTEGER NOT NULL, criterion TEXT NOT NULL,"
         " choice TEXT NOT NULL, reasons TEXT NOT NULL, mark TEXT, seconds DOUBLE PRECISION NOT NULL,"
         " watched_left DOUBLE PRECISION NOT NULL, watched_right DOUBLE PRECISION NOT NULL,"
-        " cast DOUBLE PRECISION NOT NULL, PRIMARY KEY (annotator, slot, criterion), UNIQUE (slot, criterion))",
+        " at DOUBLE PRECISION NOT NULL, PRIMARY KEY (annotator, slot, criterion), UNIQUE (slot, criterion))",
         "CREATE TABLE receipts (annotator TEXT NOT NULL, client TEXT NOT NULL, slot INTEGER NOT NULL,"
         " PRIMARY KEY (annotator, client))",
         "CREATE TABLE skips (annotator TEXT NOT NULL, slot INTEGER NOT NULL, unit INTEGER NOT NULL,"
