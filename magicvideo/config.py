@@ -6,21 +6,48 @@ A misspelt name is an error that suggests the right one. `without("controlnet")`
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from magicvideo.errors import InputError, unknown_name
 
 STAGES = ("t2i", "i2v", "v2v", "vfi")
 """The stages in the order they run (MagicVideo-V2, arXiv 2401.04468, figure 1)."""
 
+TRAINED_FRAMES = 8
+"""Keyframes of a training clip: what a window holds unless told otherwise."""
+MOST_AT_ONCE = 32
+"""Frames that the motion modules tell apart: the paper's 32 keyframes."""
+MOST_KEYFRAMES = 256
+"""The longest clip that is made, half a minute at 8 frames/s."""
+
+Compute = Literal["float32", "bfloat16"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
 VFIKind = Literal["fused", "edsc", "flow", "linear", "off"]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _window(value: int) -> int:
+    if value == 0 or 2 <= value <= MOST_AT_ONCE:
+        return value
+    raise ValueError(
+        f"a window holds 2 to {MOST_AT_ONCE} frames ({TRAINED_FRAMES} is what training saw); 0 takes all frames at once"
+    )
+
+
+Window = Annotated[int, AfterValidator(_window)]
+
+
+def frames_at_once(frames: int, window: int) -> int:
+    """Frames denoised together in a clip of `frames`, half of them shared with the next window.
+
+    Window 0 means all of them, and in a clip of more than `MOST_AT_ONCE` frames windows of `TRAINED_FRAMES`.
+    """
+    return min(frames, window or (frames if frames <= MOST_AT_ONCE else TRAINED_FRAMES))
 
 
 class NoisePrior(_Frozen):
@@ -64,10 +91,11 @@ class T2IConfig(_Frozen):
 
 
 class I2VConfig(_Frozen):
-    """Reference image -> keyframes. `fps` is the keyframes' rate."""
+    """Reference image -> keyframes. `fps` is the keyframes' rate; `window` as in `frames_at_once`."""
 
     size: int = Field(default=64, ge=16, le=2048, multiple_of=8)
-    frames: int = Field(default=8, ge=2, le=32)
+    frames: int = Field(default=TRAINED_FRAMES, ge=2, le=MOST_KEYFRAMES)
+    window: Window = 0
     fps: float = Field(default=8.0, gt=0, le=240)
     steps: int = Field(default=10, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=50)
@@ -77,6 +105,7 @@ class V2VConfig(_Frozen):
     """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone."""
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
+    window: Window = 0
     steps: int = Field(default=6, ge=1, le=1000)
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.5, gt=0, le=1)
@@ -89,9 +118,14 @@ class VFIConfig(_Frozen):
 
 
 class PipelineConfig(_Frozen):
-    """Everything a pipeline depends on, besides weights, prompt and seed."""
+    """Everything a pipeline depends on, besides weights, prompt and seed.
+
+    `compute` is the arithmetic of the diffusion stages' networks. bfloat16 is faster where the processor multiplies it
+    faster, and gives other bytes; accumulations and the sampler stay in float32.
+    """
 
     preset: Literal["pocket"] = "pocket"
+    compute: Compute = "float32"
     mechanisms: Mechanisms = Mechanisms()
     t2i: T2IConfig = T2IConfig()
     i2v: I2VConfig = I2VConfig()

@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from magicvideo import weights
 from magicvideo.clip import VideoClip
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.runs import StageRecord, Store, content_key
 
-VERSIONS = {"t2i": 1, "i2v": 1, "v2v": 1, "vfi": 1}
+VERSIONS = {"t2i": 2, "i2v": 2, "v2v": 2, "vfi": 1}
 """Raised by one when a stage's code changes what it makes: earlier results are then not found any more."""
-MOST_KEYFRAMES = 32
 
 
 def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
@@ -80,7 +79,7 @@ def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
         return [start]
     if config.mechanisms.v2v and len(start) > MOST_KEYFRAMES:
         raise InputError(
-            f"the clip has {len(start)} frames and V2V's motion modules tell apart {MOST_KEYFRAMES}; "
+            f"the clip has {len(start)} frames and V2V takes up to {MOST_KEYFRAMES}; "
             "give a shorter clip, one with fewer frames a second, or switch v2v off"
         )
     return [VideoClip(start.frames[:1], 1.0), start]
@@ -90,7 +89,7 @@ Depends = Callable[[PipelineConfig, str, int, tuple[str, ...]], dict[str, Any]]
 
 
 def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
-    return {"config": config.t2i.model_dump(), "prompt": prompt, "seed": seed, "weights": _digests("generator")}
+    return {"config": _numbers(config, "t2i"), "prompt": prompt, "seed": seed, "weights": _digests("generator")}
 
 
 def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
     prior = m.noise_prior
     sees = m.appearance_encoder or m.controlnet or prior.kind in ("mean_shift", "frame_init")
     return {
-        "config": config.i2v.model_dump(),
+        "config": _numbers(config, "i2v"),
         "noise_prior": None if prior.kind == "none" else prior.model_dump(),
         "appearance_encoder": m.appearance_encoder,
         "controlnet": m.controlnet,
@@ -115,7 +114,7 @@ def _v2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         return {"bicubic": config.v2v.size, "inputs": inputs[1:2]}
     sees = [name for name in ("appearance_encoder", "controlnet") if m.v2v_reference and getattr(m, name)]
     return {
-        "config": config.v2v.model_dump(),
+        "config": _numbers(config, "v2v"),
         "reference": sees,
         "prompt": prompt,
         "seed": seed,
@@ -139,6 +138,18 @@ def _vfi(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
 _DEPENDS: dict[str, Depends] = {"t2i": _t2i, "i2v": _i2v, "v2v": _v2v, "vfi": _vfi}
 
 
+def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dict[str, Any]:
+    """A stage's settings as its networks read them: a window only if there is more than one, float32 without a word."""
+    numbers = getattr(config, stage).model_dump(exclude={"window"})
+    if stage == "i2v" and frames_at_once(config.i2v.frames, config.i2v.window) < config.i2v.frames:
+        numbers["window"] = frames_at_once(config.i2v.frames, config.i2v.window)
+    if stage == "v2v" and config.v2v.window:  # of a clip whose length only the stage will know
+        numbers["window"] = config.v2v.window
+    if config.compute != "float32":
+        numbers["compute"] = config.compute
+    return numbers
+
+
 def _digests(*parts: str) -> list[str]:
     return [weights.digest(part) for part in ("autoencoder", *parts)]
 
@@ -149,22 +160,23 @@ Maker = Callable[[str, list[VideoClip], int], VideoClip]
 def _maker(config: PipelineConfig, stage: str) -> Maker:
     """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
     from magicvideo.models import pocket
+    from magicvideo.stages.common import computed_in
     from magicvideo.stages.i2v import image_to_video
     from magicvideo.stages.t2i import text_to_image
     from magicvideo.stages.v2v import enlarge, refine
     from magicvideo.stages.vfi import interpolate
 
-    m = config.mechanisms
+    m, made = config.mechanisms, computed_in(config.compute)
     if stage == "t2i":
         pocket.autoencoder(), pocket.generator(True)
-        return lambda prompt, clips, seed: text_to_image(config.t2i, prompt, seed)
+        return made(lambda prompt, clips, seed: text_to_image(config.t2i, prompt, seed))
     if stage == "i2v":
         pocket.autoencoder(), pocket.generator(m.joint_training)
-        return lambda prompt, clips, seed: image_to_video(config.i2v, m, prompt, clips[0], seed)
+        return made(lambda prompt, clips, seed: image_to_video(config.i2v, m, prompt, clips[0], seed))
     if stage == "v2v" and not m.v2v:
         return lambda prompt, clips, seed: enlarge(config.v2v, clips[1])
     if stage == "v2v":
         pocket.autoencoder(), pocket.refiner()
-        return lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed)
+        return made(lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed))
     model = pocket.interpolator() if m.vfi in ("fused", "edsc") else None
     return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, model)

@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable
 
 import torch
-from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
+
+from magicvideo.models.lean import DPMSolverMultistepScheduler
 
 STEPS = 1000
 TERMINAL = 0.0683

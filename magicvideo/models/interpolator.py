@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.autoencoders.vae import VectorQuantizer
 from torch import Tensor, nn
 
 from magicvideo.models.deformable import edsc, warp
+from magicvideo.models.lean import VectorQuantizer
 
 TAPS = 3
 CODES, CODE_WIDTH = 512, 8

@@ -1,44 +1,66 @@
-"""The pocket preset's networks with the shipped weights, each loaded once a process, at first use."""
+"""The pocket preset's networks with the shipped weights, each loaded once a process, at first use.
+
+They are built without drawing initial weights, since every one is replaced: loading refuses a missing name. Weights lie
+channels-last, which on a CPU makes the autoencoder and the ControlNets faster and the UNets no slower.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import nn
 
 from magicvideo import weights
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
+from magicvideo.models.lean import no_init_weights
 from magicvideo.models.refiner import Refiner
+from magicvideo.models.unet import use_fused_attention
 
 GENERATORS = {True: "generator", False: "generator-video-only"}
 """Weights of each position of the `joint_training` switch."""
 PARTS = ("autoencoder", *GENERATORS.values(), "refiner", "vfi")
 """All weights the pipeline may load."""
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 @cache
 def autoencoder() -> Autoencoder:
-    model = Autoencoder()
+    with no_init_weights():
+        model = Autoencoder()
     model.load_state_dict(weights.load("autoencoder"))
-    return model.eval().requires_grad_(False)
+    return _for_sampling(model)
 
 
 @cache
 def generator(joint_training: bool) -> Generator:
-    model = Generator()
+    with no_init_weights():
+        model = Generator()
     model.load_weights(weights.load(GENERATORS[joint_training]))
-    return model.eval().requires_grad_(False)
+    use_fused_attention(model.spatial)
+    return _for_sampling(model)
 
 
 @cache
 def refiner() -> Refiner:
-    model = Refiner(generator(True))
+    spatial_layers = generator(True)
+    with no_init_weights():
+        model = Refiner(spatial_layers)
     model.load_weights(weights.load("refiner"))
-    return model.eval().requires_grad_(False)
+    return _for_sampling(model)
 
 
 @cache
 def interpolator() -> Interpolator:
-    model = Interpolator()
+    with no_init_weights():
+        model = Interpolator()
     model.load_state_dict(weights.load("vfi"))
     return model.eval().requires_grad_(False)
+
+
+def _for_sampling(model: Network) -> Network:
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -6,10 +6,10 @@ Both depend on the reference alone, not on the noisy latent or the step, so one 
 from __future__ import annotations
 
 import torch
-from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from magicvideo.models.autoencoder import LATENT_CHANNELS
+from magicvideo.models.lean import ControlNetModel
 from magicvideo.models.unet import APPEARANCE_TOKENS, CHANNELS, LAYERS, TEXT_WIDTH
 
 

@@ -7,19 +7,26 @@ modules *are* those of the given spatial UNet, so an image is a one-frame video 
 
 from __future__ import annotations
 
-from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
-from diffusers.models.attention_processor import AttnProcessor, IPAdapterAttnProcessor
 from torch import Tensor, nn
 
+from magicvideo.config import MOST_AT_ONCE
 from magicvideo.models.autoencoder import LATENT_CHANNELS
+from magicvideo.models.lean import (
+    AttnProcessor,
+    AttnProcessor2_0,
+    IPAdapterAttnProcessor,
+    MotionAdapter,
+    UNet2DConditionModel,
+    UNetMotionModel,
+)
 
 CHANNELS = (80, 144)
 LAYERS = 1
 HEADS = 4
 TEXT_WIDTH = 128
 APPEARANCE_TOKENS = 16
-MAX_FRAMES = 32
-"""Frames a motion module can tell apart: the paper's 32 keyframes."""
+MAX_FRAMES = MOST_AT_ONCE
+"""Frames a motion module can tell apart."""
 
 
 def spatial_unet() -> UNet2DConditionModel:
@@ -64,6 +71,17 @@ def motion_unet(spatial: UNet2DConditionModel) -> UNetMotionModel:
     plain = {name: AttnProcessor() if "motion" in name else p for name, p in unet.attn_processors.items()}
     unet.set_attn_processor(plain)
     return unet
+
+
+def use_fused_attention(spatial: UNet2DConditionModel) -> None:
+    """Self-attention of the spatial layers in one fused operation: for sampling alone.
+
+    Forward it takes about a fifth off a V2V step on a CPU; backward the plain form is faster. Attention to text,
+    appearance and other frames has too few tokens to gain.
+    """
+    for name in spatial.attn_processors:
+        if "attn2" not in name:
+            spatial.get_submodule(name.removesuffix(".processor")).set_processor(AttnProcessor2_0())
 
 
 def motion_state(unet: UNetMotionModel) -> dict[str, Tensor]:

@@ -1,22 +1,42 @@
-"""What stages share: noise by name, frames to tensors and back, guidance."""
+"""What stages share: noise by name, frames to tensors and back, guidance, the arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, from_floats
+from magicvideo.config import Compute
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, join
 from magicvideo.runs import content_key
 
+P, R = ParamSpec("P"), TypeVar("R")
+AT_ONCE = 32
+"""Frames that an encoder or the decoder works on together; a longer clip needs no more memory there."""
+
+
+def computed_in(compute: Compute) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: matrices and convolutions inside are multiplied in this precision, on the CPU.
+
+    Weights stay float32; sums over channels, norms and the sampler do too (`torch.autocast`).
+    """
+    if compute == "float32":
+        return lambda work: work
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def named(seed: int, prompt: str, what: str) -> torch.Generator:
+    """The generator that (seed, prompt, what) names: every arm of an ablation draws the same from it."""
+    return torch.Generator().manual_seed(int(content_key([seed, prompt, what])[:15], 16))
+
 
 def noise(shape: tuple[int, ...], seed: int, prompt: str, stage: str) -> Tensor:
-    """Standard Gaussian noise that (seed, prompt, stage) names: every arm of an ablation sees the same."""
-    number = int(content_key([seed, prompt, stage])[:15], 16)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(number))
+    """Standard Gaussian noise that (seed, prompt, stage) names."""
+    return torch.randn(shape, generator=named(seed, prompt, stage))
 
 
 def tensor(clip: VideoClip) -> Tensor:
@@ -24,9 +44,14 @@ def tensor(clip: VideoClip) -> Tensor:
     return torch.from_numpy(clip.floats())
 
 
+def encode(coder: Autoencoder, frames: Tensor) -> Tensor:
+    """Frames [T,3,H,W] in [0,1] -> latents [T,C,h,w], float32."""
+    return torch.cat([coder.encode(x).float() for x in frames.split(AT_ONCE)])
+
+
 def decode(coder: Autoencoder, latents: Tensor, fps: float) -> VideoClip:
-    """Latents [T,C,h,w] -> clip, eight frames at a time."""
-    return from_floats(torch.cat([coder.decode(z) for z in latents.split(8)]).numpy(), fps)
+    """Latents [T,C,h,w] -> clip."""
+    return from_floats(torch.cat([coder.decode(z).float() for z in latents.split(AT_ONCE)]).numpy(), fps)
 
 
 def guided(
@@ -38,7 +63,7 @@ def guided(
     """
 
     def one_pass(x: Tensor, t: Tensor) -> Tensor:
-        return denoise(x, t.expand(x.shape[0]), given)
+        return denoise(x, t.expand(x.shape[0]), given).float()
 
     if guidance == 1:
         return one_pass
@@ -46,7 +71,7 @@ def guided(
     both = join(given, empty)
 
     def two_passes(x: Tensor, t: Tensor) -> Tensor:
-        told, untold = denoise(torch.cat([x, x]), t.expand(2 * x.shape[0]), both).chunk(2)
+        told, untold = denoise(torch.cat([x, x]), t.expand(2 * x.shape[0]), both).float().chunk(2)
         return untold + guidance * (told - untold)
 
     return two_passes

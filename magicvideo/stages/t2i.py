@@ -12,7 +12,7 @@ from magicvideo.models.generator import Condition
 from magicvideo.stages.common import decode, guided, noise
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def text_to_image(config: T2IConfig, prompt: str, seed: int) -> VideoClip:
     """One picture of `config.size` pixels, as a clip with T = 1.
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import Mechanisms, V2VConfig
-from magicvideo.models import diffusion, pocket
+from magicvideo.config import Mechanisms, V2VConfig, frames_at_once
+from magicvideo.models import diffusion, pocket, windows
 from magicvideo.models.generator import Condition
-from magicvideo.models.refiner import NO_REFERENCE
-from magicvideo.stages.common import decode, guided, noise, tensor
+from magicvideo.models.refiner import NO_REFERENCE, Refiner
+from magicvideo.stages.common import AT_ONCE, decode, encode, guided, noise, tensor
 
 
 def enlarge(config: V2VConfig, keyframes: VideoClip) -> VideoClip:
@@ -18,14 +18,15 @@ def enlarge(config: V2VConfig, keyframes: VideoClip) -> VideoClip:
     return fit_square(keyframes, config.size)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def refine(
     config: V2VConfig, mechanisms: Mechanisms, prompt: str, keyframes: VideoClip, reference: VideoClip, seed: int
 ) -> VideoClip:
     """Noise the enlarged keyframes up to `config.strength` of the schedule and denoise them (SDEdit, arXiv 2108.01073).
 
     The ControlNet sees each enlarged keyframe, and beside it the reference if `v2v_reference` and `controlnet`
-    are on; appearance tokens enter if `v2v_reference` and `appearance_encoder` are on.
+    are on; appearance tokens enter if `v2v_reference` and `appearance_encoder` are on. Long clips go by windows, whose
+    noise needs no sharing: the keyframes beneath it hold them together.
     """
     model, coder, net = pocket.generator(joint_training=True), pocket.autoencoder(), pocket.refiner()
     frames = tensor(enlarge(config, keyframes))[None]
@@ -34,9 +35,17 @@ def refine(
     appearance: Tensor | None = None
     if mechanisms.v2v_reference and mechanisms.appearance_encoder:
         appearance = model.appearance(tensor(fit_square(reference, 64))[:1])
-    given = Condition(model.encode_text([prompt]), appearance, net.encode(shown, frames))
-    x0 = coder.encode(frames[0]).transpose(0, 1)[None]
+    given = Condition(model.encode_text([prompt]), appearance, _control(net, shown, frames))
+    x0 = encode(coder, frames[0]).transpose(0, 1)[None]
     t = torch.tensor([diffusion.start_step(config.steps, config.strength)])
     x = diffusion.add_noise(x0, noise(tuple(x0.shape), seed, prompt, "v2v"), t)
-    x = diffusion.sample(guided(net, model, given, config.guidance), x, config.steps, config.strength)
+    by_windows = windows.windowed(net, frames_at_once(len(keyframes), config.window))
+    x = diffusion.sample(guided(by_windows, model, given, config.guidance), x, config.steps, config.strength)
     return decode(coder, x[0].transpose(0, 1), keyframes.fps)
+
+
+def _control(net: Refiner, shown: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+    """The control of one clip's frames [1,T,3,H,W], some at a time: it looks at each frame by itself."""
+    parts = [net.encode(shown, some) for some in frames.split(AT_ONCE, 1)]
+    down = [torch.cat(level) for level in zip(*(d for d, _ in parts), strict=True)]
+    return down, torch.cat([middle for _, middle in parts])

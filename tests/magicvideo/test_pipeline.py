@@ -225,14 +225,36 @@ def test_until_a_stage_that_the_material_replaces_is_answered(
 
 
 def test_a_clip_too_long_is_refused_before_any_work(tiny: PipelineConfig, tmp_path: Path, noise_clip: MakeClip) -> None:
-    long = noise_clip(33, 8, 8)
-    with pytest.raises(InputError, match=r"the clip has 33 frames .* apart 32; give a shorter clip.*switch v2v off"):
+    long = noise_clip(257, 8, 8)
+    with pytest.raises(InputError, match=r"the clip has 257 frames .* up to 256; give a shorter clip.*switch v2v off"):
         Pipeline(tiny, Store(tmp_path)).run(PROMPT, 7, start=long)
     assert list(tmp_path.iterdir()) == []
     records = Pipeline(tiny.without("v2v").with_setting("vfi", "linear"), Store(tmp_path)).run(PROMPT, 7, start=long)
-    assert [r.frames for r in records] == [33, 97]
-    with pytest.raises(InputError, match=r"i2v\.frames.*less than or equal to 32"):
-        tiny.with_setting("i2v.frames", 33)
+    assert [r.frames for r in records] == [257, 769]
+
+
+def test_more_frames_than_the_modules_tell_apart_go_by_windows(tiny: PipelineConfig, tmp_path: Path) -> None:
+    config = tiny.with_setting("i2v.frames", 36).with_setting("v2v.size", 16).with_setting("i2v.size", 16)
+    store = Store(tmp_path)
+    records = Pipeline(config, store).run(PROMPT, 7, until="v2v")
+    assert [r.frames for r in records] == [1, 36, 36]
+    assert keys(config) == keys(config.with_setting("i2v.window", 8))  # what 0 means here
+    assert different(keys(config), keys(config.with_setting("i2v.window", 16))) == "i2v"
+    assert keys(tiny) == keys(tiny.with_setting("i2v.window", 3))  # one window: no window
+    again = Pipeline(config, Store(tmp_path / "again")).run(PROMPT, 7, until="v2v")
+    assert digests(again) == digests(records)
+    other = Pipeline(config.with_setting("v2v.window", 2), store).run(PROMPT, 7, until="v2v")
+    assert digests(other)["i2v"] == digests(records)["i2v"]
+    assert digests(other)["v2v"] != digests(records)["v2v"]
+
+
+def test_bfloat16_is_near_float32_and_another_result(tiny: PipelineConfig, shared: Store) -> None:
+    exact = Pipeline(tiny, shared).run(PROMPT, 7, until="i2v")
+    rough = Pipeline(tiny.with_setting("compute", "bfloat16"), shared).run(PROMPT, 7, until="i2v")
+    for one, other in zip(exact, rough, strict=True):
+        assert one.digest != other.digest
+        apart = shared.clip(one.digest).floats() - shared.clip(other.digest).floats()
+        assert float(np.abs(apart).mean()) < 0.05
 
 
 # ---- keys
@@ -245,6 +267,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "i2v.steps": (5, "i2v"),
     "i2v.size": (64, "i2v"),
     "i2v.frames": (4, "i2v"),
+    "i2v.window": (2, "i2v"),
     "i2v.fps": (9, "i2v"),
     "i2v.guidance": (1.5, "i2v"),
     "noise_prior.strength": (2, "i2v"),
@@ -254,8 +277,10 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "joint_training": (False, "i2v"),
     "v2v.steps": (5, "v2v"),
     "v2v.size": (64, "v2v"),
+    "v2v.window": (2, "v2v"),
     "v2v.strength": (0.3, "v2v"),
     "v2v.guidance": (2, "v2v"),
+    "compute": ("bfloat16", "t2i i2v v2v"),
     "v2v": (False, "v2v"),
     "v2v_reference": (False, "v2v"),
     "vfi.factor": (2, "vfi"),
@@ -276,7 +301,7 @@ def different(one: dict[str, str], other: dict[str, str]) -> str:
 
 def test_the_table_of_settings_is_complete(tiny: PipelineConfig) -> None:
     fields = {f"{s}.{f}" for s in STAGES for f in getattr(tiny, s).model_dump()}
-    fields |= {"noise_prior.kind", "noise_prior.strength"} | (set(SWITCHES) - {"noise_prior"})
+    fields |= {"compute", "noise_prior.kind", "noise_prior.strength"} | (set(SWITCHES) - {"noise_prior"})
     assert set(SETTINGS) == fields
 
 
