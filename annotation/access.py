@@ -1,4 +1,4 @@
-"""Who is there: an invitation in a cookie or address, or a sign-in by OpenID Connect. The one place where it is decided.
+"""Who is there: an invitation in a cookie or an address, or a sign-in by OpenID Connect. Decided here alone.
 
 Pages are handed a session and do not know where it came from.
 """

@@ -20,11 +20,36 @@ class SubVerb:
 
 
 SUBVERBS = {
+    "create": SubVerb(
+        "annotation.verbs.create",
+        "freeze a study from two or more systems' videos",
+        "magicvideo study create ours=outputs theirs=videos --prompts prompts.jsonl --out studies/first",
+    ),
+    "invite": SubVerb(
+        "annotation.verbs.invite", "links that let people in", "magicvideo study invite studies/first --count 10"
+    ),
+    "status": SubVerb(
+        "annotation.verbs.status",
+        "progress, annotators' quality, stopping advice",
+        "magicvideo study status studies/first",
+    ),
+    "export": SubVerb(
+        "annotation.verbs.export", "all votes as a table", "magicvideo study export studies/first --out votes.csv"
+    ),
+    "forget": SubVerb(
+        "annotation.verbs.forget",
+        "delete what is known of a person",
+        "magicvideo study forget studies/first 3f9a1c77b2d04e58",
+    ),
     "report": SubVerb(
         "annotation.verbs.report",
         "win rates, intervals, ranking and agreement from votes or counts",
         "magicvideo study report --counts counts.csv",
     ),
+    "serve": SubVerb(
+        "annotation.verbs.serve", "the annotation tool for a study, in the browser", "magicvideo study serve STUDY"
+    ),
+    "demo": SubVerb("annotation.verbs.demo", "a study to try at once, in the browser", "magicvideo study demo"),
 }
 
 

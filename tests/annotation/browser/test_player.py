@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
-
-from .conftest import FPS, FRAMES, Bare
+from .conftest import FPS, Bare
 
 Wait = Callable[[Callable[[], bool]], None]
 WATCH = """
@@ -30,7 +27,7 @@ WATCH = """
 def apart(bare: Bare) -> list[float]:
     """By how many frames the videos differed at each picture of the screen."""
     left, right = bare.page.evaluate("window.shown")
-    other = {now: second for now, second in right}
+    other = dict(right)
     last, differences = None, []
     moments = sorted({now for now, _ in left} | set(other))
     mine, latest = dict(left), None
@@ -54,7 +51,9 @@ def test_both_videos_show_the_same_frame(bare: Bare, wait: Wait) -> None:
     assert len(playing) > seconds * FPS / 4, "it played"
     assert max(playing) <= 1.01
     for place in (70, 3, 44):
-        bare.page.evaluate("(k) => { ref('position').value = k; ref('position').dispatchEvent(new Event('input')) }", place)
+        bare.page.evaluate(
+            "(k) => { ref('position').value = k; ref('position').dispatchEvent(new Event('input')) }", place
+        )
         bare.page.wait_for_timeout(300)
     bare.press(" ")
     wait(lambda: bare.text("play") == "Play")
