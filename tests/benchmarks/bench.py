@@ -18,8 +18,6 @@ import numpy as np
 from evals import Item, evaluate, stats
 from magicvideo import weights
 from magicvideo.clip import read_clip, write_lossless, write_preview
-from magicvideo.config import STAGES, PipelineConfig
-from magicvideo.runs import Store
 from magicvideo.stages.vfi import interpolate
 from magicvideo.world import render, render_clip, sample_scene
 
@@ -67,16 +65,10 @@ def statistics_of_scores() -> Iterator[Result]:
     yield "paired difference of the same", median(lambda: stats.paired(base, candidate, prompts)), ""
 
 
-def pipeline(folder: Path) -> Iterator[Result]:
-    from magicvideo.pipeline import Pipeline
+def sampling() -> Iterator[Result]:
+    from speed import results  # beside this file; imports torch, which the results above do without
 
-    found: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    for seed in range(RUNS + 1):
-        for record in Pipeline(PipelineConfig(), Store(folder / "store")).run(PROMPT, seed):
-            found[record.stage] += [record.seconds] if seed else []
-    for stage, seconds in found.items():
-        yield f"stage {stage}", statistics.median(seconds), ""
-    yield "one video", sum(map(statistics.median, found.values())), ""
+    yield from results()
 
 
 def scoring() -> Iterator[Result]:
@@ -95,7 +87,7 @@ def main() -> None:
             (command_line(), set()),
             (world_and_clips(folder), set()),
             (statistics_of_scores(), set()),
-            (pipeline(folder), {"autoencoder", "generator", "refiner", "vfi"}),
+            (sampling(), {"autoencoder", "generator", "refiner", "vfi"}),
             (scoring(), {"clip", "reader", "video"}),
         ]
         for results, needed in groups:
