@@ -24,7 +24,11 @@ MOST_KEYFRAMES = 256
 
 Compute = Literal["float32", "bfloat16"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
-VFIKind = Literal["fused", "edsc", "flow", "linear", "off"]
+VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]
+Source = Literal["model", "world"]
+"""Who makes a stage's clip: its networks, or the pocket world's exact renderer in their place (an oracle)."""
+Fault = Literal["none", "missing_piece", "extra_part", "colour_patch", "blur"]
+"""Structure errors that can be planted into the world's reference picture."""
 
 
 class _Frozen(BaseModel):
@@ -83,11 +87,13 @@ SWITCHES = tuple(Mechanisms.model_fields)
 
 
 class T2IConfig(_Frozen):
-    """Text -> reference image. `size` in pixels, square."""
+    """Text -> reference image. `size` in pixels, square. A `fault` needs the world's picture: `source="world"`."""
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
     steps: int = Field(default=12, ge=1, le=1000)
     guidance: float = Field(default=3.0, ge=0, le=50)
+    source: Source = "model"
+    fault: Fault = "none"
 
 
 class I2VConfig(_Frozen):
@@ -99,6 +105,7 @@ class I2VConfig(_Frozen):
     fps: float = Field(default=8.0, gt=0, le=240)
     steps: int = Field(default=10, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=50)
+    source: Source = "model"
 
 
 class V2VConfig(_Frozen):
@@ -109,6 +116,7 @@ class V2VConfig(_Frozen):
     steps: int = Field(default=6, ge=1, le=1000)
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.5, gt=0, le=1)
+    source: Source = "model"
 
 
 class VFIConfig(_Frozen):
@@ -157,6 +165,13 @@ class PipelineConfig(_Frozen):
                 here[part] = value
             here = here[part]
         return type(self).parse(changed, where=f"setting {key}={value}")
+
+    def check(self) -> None:
+        """Refuse settings that contradict each other (an `InputError`). Called before any work, not at each change."""
+        if self.t2i.fault != "none" and self.t2i.source != "world":
+            raise InputError(
+                f"t2i.fault={self.t2i.fault} needs t2i.source=world: only there is known where the shape lies"
+            )
 
     @classmethod
     def parse(cls, data: dict[str, Any], where: str = "configuration") -> Self:

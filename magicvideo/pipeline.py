@@ -16,6 +16,7 @@ from magicvideo.clip import VideoClip
 from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stages.minterpolate import ffmpeg_package
 
 VERSIONS = {"t2i": 2, "i2v": 2, "v2v": 2, "vfi": 1}
 """Raised by one when a stage's code changes what it makes: earlier results are then not found any more."""
@@ -29,6 +30,7 @@ def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs
     """
     if stage not in STAGES:
         raise unknown_name("stage", stage, STAGES)
+    config.check()
     return content_key([stage, VERSIONS[stage], _DEPENDS[stage](config, prompt, seed, inputs)])
 
 
@@ -89,10 +91,14 @@ Depends = Callable[[PipelineConfig, str, int, tuple[str, ...]], dict[str, Any]]
 
 
 def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
+    if config.t2i.source == "world":
+        return {"world": [config.t2i.size, config.t2i.fault], "prompt": prompt, "seed": seed}
     return {"config": _numbers(config, "t2i"), "prompt": prompt, "seed": seed, "weights": _digests("generator")}
 
 
 def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
+    if config.i2v.source == "world":
+        return _rendered(config, config.i2v.size, prompt, seed)
     m = config.mechanisms
     prior = m.noise_prior
     sees = m.appearance_encoder or m.controlnet or prior.kind in ("mean_shift", "frame_init")
@@ -112,6 +118,8 @@ def _v2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
     m = config.mechanisms
     if not m.v2v:
         return {"bicubic": config.v2v.size, "inputs": inputs[1:2]}
+    if config.v2v.source == "world":
+        return _rendered(config, config.v2v.size, prompt, seed)
     sees = [name for name in ("appearance_encoder", "controlnet") if m.v2v_reference and getattr(m, name)]
     return {
         "config": _numbers(config, "v2v"),
@@ -132,6 +140,7 @@ def _vfi(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         "factor": factor,
         "inputs": inputs[2:3],
         "weights": weights.digest("vfi") if learned else None,
+        **({"ffmpeg": ffmpeg_package()} if kind == "minterpolate" else {}),
     }
 
 
@@ -140,7 +149,7 @@ _DEPENDS: dict[str, Depends] = {"t2i": _t2i, "i2v": _i2v, "v2v": _v2v, "vfi": _v
 
 def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dict[str, Any]:
     """A stage's settings as its networks read them: a window only if there is more than one, float32 without a word."""
-    numbers = getattr(config, stage).model_dump(exclude={"window"})
+    numbers = getattr(config, stage).model_dump(exclude={"source", "fault", "window"})
     if stage == "i2v" and frames_at_once(config.i2v.frames, config.i2v.window) < config.i2v.frames:
         numbers["window"] = frames_at_once(config.i2v.frames, config.i2v.window)
     if stage == "v2v" and config.v2v.window:  # of a clip whose length only the stage will know
@@ -148,6 +157,11 @@ def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dic
     if config.compute != "float32":
         numbers["compute"] = config.compute
     return numbers
+
+
+def _rendered(config: PipelineConfig, size: int, prompt: str, seed: int) -> dict[str, Any]:
+    """What the world's own keyframes depend on: neither weights nor the clips before them."""
+    return {"world": [size, config.i2v.frames, config.i2v.fps], "prompt": prompt, "seed": seed}
 
 
 def _digests(*parts: str) -> list[str]:
@@ -159,6 +173,9 @@ Maker = Callable[[str, list[VideoClip], int], VideoClip]
 
 def _maker(config: PipelineConfig, stage: str) -> Maker:
     """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
+    oracle = _oracle(config, stage)
+    if oracle is not None:
+        return oracle
     from magicvideo.models import pocket
     from magicvideo.stages.common import computed_in
     from magicvideo.stages.i2v import image_to_video
@@ -180,3 +197,16 @@ def _maker(config: PipelineConfig, stage: str) -> Maker:
         return made(lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed))
     model = pocket.interpolator() if m.vfi in ("fused", "edsc") else None
     return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, model)
+
+
+def _oracle(config: PipelineConfig, stage: str) -> Maker | None:
+    """The world's renderer in the stage's place, if the configuration says so; V2V switched off stays bicubic."""
+    from magicvideo.stages.oracle import true_keyframes, true_picture
+
+    if stage == "t2i" and config.t2i.source == "world":
+        return lambda prompt, clips, seed: true_picture(config.t2i, prompt, seed)
+    if stage == "i2v" and config.i2v.source == "world":
+        return lambda prompt, clips, seed: true_keyframes(config.i2v, config.i2v, prompt, seed)
+    if stage == "v2v" and config.v2v.source == "world" and config.mechanisms.v2v:
+        return lambda prompt, clips, seed: true_keyframes(config.v2v, config.i2v, prompt, seed)
+    return None

@@ -18,7 +18,7 @@ scenes, where the truth at t is known, and ships with the weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
 from magicvideo.models.flow import interpolate_flow, pair_flow
 from magicvideo.models.interpolator import Interpolator
+from magicvideo.stages.minterpolate import minterpolate
 
 Array = NDArray[np.float32]
 CONFIDENCE_KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -41,14 +42,14 @@ PIXELS_AT_ONCE = 2_000_000
 def interpolate(clip: VideoClip, factor: int, kind: VFIKind, model: Interpolator | None = None) -> VideoClip:
     """The clip at `factor` times its frame rate, with factor - 1 frames put evenly into each gap.
 
-    `edsc` and `fused` need the model; `flow` and `linear` have no weights; `off`, factor 1 and a single frame return
-    the clip itself. The same arguments give the same bytes. Raises `InputError` for a factor below 1, an unknown kind
-    or a missing model.
+    `edsc` and `fused` need the model; `flow`, `linear` and `nearest` have no weights; `minterpolate` needs the extra
+    `ffmpeg`; `off`, factor 1 and a single frame return the clip itself. The same arguments give the same bytes. Raises
+    `InputError` for a factor below 1, an unknown kind, a missing model or a missing ffmpeg.
     """
     if factor < 1:
         raise InputError(f"vfi.factor must be 1 or more, got {factor}")
-    if kind not in ("fused", "edsc", "flow", "linear", "off"):
-        raise InputError(f"unknown kind of interpolation {kind!r}: known: fused, edsc, flow, linear, off")
+    if kind not in get_args(VFIKind):
+        raise InputError(f"unknown kind of interpolation {kind!r}: known: {', '.join(get_args(VFIKind))}")
     if kind == "off" or factor == 1 or len(clip) == 1:
         return clip
     keys = clip.frames
@@ -99,6 +100,12 @@ def _made(keys: Array, gaps: list[int], times: list[float], kind: str, model: In
     if kind == "linear":
         yield from (np.stack([(1 - t) * keys[g] + t * keys[g + 1] for t in times]) for g in gaps)
         return
+    if kind == "nearest":
+        yield from (np.stack([keys[g] if t <= 0.5 else keys[g + 1] for t in times]) for g in gaps)
+        return
+    if kind == "minterpolate":
+        yield from _by_ffmpeg(keys, gaps, len(times) + 1)
+        return
     learned = iter(_edsc(keys, gaps, times, _present(model, kind))) if kind in ("edsc", "fused") else None
     for gap in gaps:
         frames = next(learned) if learned is not None else None
@@ -114,9 +121,17 @@ def _made(keys: Array, gaps: list[int], times: list[float], kind: str, model: In
         yield np.stack([fuse(e, f.frame, f.confidence, table) for e, f in zip(frames, flows, strict=True)])
 
 
+def _by_ffmpeg(keys: Array, gaps: list[int], factor: int) -> Iterator[Array]:
+    """The filter sees all key frames at once, so it runs only if any gap needs it."""
+    made = minterpolate(np.rint(keys * 255).astype(np.uint8), factor) if gaps else None
+    for gap in gaps:
+        assert made is not None
+        yield made[gap * factor + 1 : (gap + 1) * factor].astype(np.float32) / np.float32(255)
+
+
 def _present(model: Interpolator | None, kind: str) -> Interpolator:
     if model is None:
-        raise InputError(f"vfi kind {kind!r} needs the interpolator's weights; without them choose flow, linear or off")
+        raise InputError(f"vfi kind {kind!r} needs the interpolator's weights; without them choose flow or linear")
     return model
 
 

@@ -1,6 +1,8 @@
 """The pocket world: rendered, captioned clips with exact ground truth at any time and resolution. NumPy only."""
 
+from magicvideo.world.asked import scene_for
 from magicvideo.world.captions import VOCABULARY, Attributes, caption, known_words, read_caption, tokenize
+from magicvideo.world.faults import faulty_picture
 from magicvideo.world.render import Pose, pose, render, render_clip
 from magicvideo.world.scene import (
     BACKGROUNDS,
@@ -24,6 +26,7 @@ __all__ = [
     "Pose",
     "Scene",
     "caption",
+    "faulty_picture",
     "in_video_data",
     "is_held_out",
     "known_words",
@@ -32,6 +35,7 @@ __all__ = [
     "render",
     "render_clip",
     "sample_scene",
+    "scene_for",
     "scene_with",
     "tokenize",
 ]

@@ -78,7 +78,7 @@ def render(scene: Scene, times: NDArray[Any], size: int) -> Array:
     dx = centres[None, None, :] - p.x[:, None, None]
     dy = centres[None, :, None] - p.y[:, None, None]
     light = (np.float32(np.cos(scene.light)), np.float32(np.sin(scene.light)))
-    canvas = _background(scene, size)[None]
+    canvas = backdrop(scene, size)[None]
     shade = 1 - 0.42 * _shadow(scene, p, dx, dy, light)
     body, cover = _body(scene, p, dx, dy, light, size)
     frames = canvas * shade[:, None] * (1 - cover[:, None]) + body * cover[:, None]
@@ -117,7 +117,7 @@ def _shadow(scene: Scene, p: Pose, dx: Array, dy: Array, light: tuple[np.float32
     return 1 - _smooth(SDF[scene.shape](qx, qy), -0.22, 0.26)
 
 
-def _background(scene: Scene, size: int) -> Array:
+def backdrop(scene: Scene, size: int) -> Array:
     """The still background [3,S,S]."""
     centres = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = centres[None, :], centres[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from magicvideo.train.gaps import gap_scenes, sample_gap
 from magicvideo.train.vfi import fit_fusion
 from magicvideo.world import render_clip, scene_with
 
-KINDS: tuple[VFIKind, ...] = ("fused", "edsc", "flow", "linear")
+KINDS: tuple[VFIKind, ...] = ("fused", "edsc", "flow", "linear", "nearest")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_any_factor_any_size(
     assert np.array_equal(made.frames[::factor], clip.frames)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["fused", "edsc", "flow", "linear"])
 def test_in_between_frames_are_made(kind: VFIKind, model: Interpolator) -> None:
     made = interpolate(moving(), 3, kind, model)
     for n in (1, 2, 4, 5):
@@ -99,6 +101,33 @@ def test_a_gap_does_not_see_the_others(model: Interpolator) -> None:
     whole = interpolate(clip, 3, "edsc", model).frames.astype(int)
     alone = interpolate(VideoClip(clip.frames[1:3], 8.0), 3, "edsc", model).frames.astype(int)
     assert np.abs(whole[3:7] - alone).max() <= 1  # float arithmetic may differ by batch in the last bit
+
+
+def test_nearest_holds_the_closer_key_frame() -> None:
+    clip = moving(2)
+    assert [int(np.array_equal(f, clip.frames[1])) for f in interpolate(clip, 4, "nearest").frames] == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_minterpolate_moves_the_shape_evenly_and_keeps_key_frames(factor: int) -> None:
+    clip = render_clip(scene_with(np.random.default_rng(0), "square", "red", "plain", "right"), 5, 64)
+    made = interpolate(clip, factor, "minterpolate")
+    assert (len(made), made.fps) == (4 * factor + 1, 8.0 * factor)
+    assert np.array_equal(made.frames[::factor], clip.frames)
+    red = made.frames[:, 0].astype(float) - made.frames[:, 1]
+    weight = np.clip(red - 60, 0, None)
+    at = (weight * np.arange(64)).sum((1, 2)) / weight.sum((1, 2))
+    assert np.diff(at).min() > 0.5, "every frame lies between its key frames, in order"
+    assert interpolate(clip, factor, "minterpolate") == made
+
+
+def test_without_ffmpeg_minterpolate_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("magicvideo.stages.minterpolate.version", absent)
+    with pytest.raises(InputError, match=r"magicvideo\[ffmpeg\]"):
+        interpolate(moving(), 2, "minterpolate")
 
 
 def test_passed_through_as_it_is(model: Interpolator) -> None:
