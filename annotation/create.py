@@ -20,7 +20,9 @@ from annotation.media import Format, Shape, alike, common, degrade, frame_count,
 from annotation.planning import detectable_net
 from annotation.study import (
     BUNDLE,
+    INSTRUCTIONS,
     MEDIA,
+    QUESTIONS,
     Bundle,
     Item,
     Rules,
@@ -32,6 +34,7 @@ from annotation.study import (
     read_study,
     write_bundle,
 )
+from annotation.terms import Question
 from evals.decode import Decoder
 from evals.prompts import find_clips, match
 from evals.states import Unscored
@@ -70,6 +73,9 @@ class Wish:
     prompts: Path | None = None
     strata: Path | None = None
     title: str = "Which video is better?"
+    instructions: str | None = None
+    """None for the usual ones."""
+    questions: tuple[Question, ...] = QUESTIONS
     design: Settings = field(default_factory=Settings)
     rules: Rules = field(default_factory=Rules)
 
@@ -120,6 +126,8 @@ def create(folder: Path, wish: Wish, say: Callable[[str], None] = lambda message
         height=height,
         width=width,
         frames=frames,
+        questions=wish.questions,
+        instructions=wish.instructions or INSTRUCTIONS,
         rules=wish.rules,
         design=asdict(wish.design),
         units=tuple((u.item, u.first, u.second) for u in planned.units),

@@ -201,12 +201,9 @@ class Study:
 
     def check_media(self) -> list[str]:
         """Names of served files that are missing or not what was frozen."""
-        wanted = {
-            self.media_name("main", s, k): v.served for s, of in self.bundle.videos.items() for k, v in of.items()
-        }
-        for words, digest in self.bundle.extra.items():
-            use, system, key = extra_words(words)
-            wanted[self.media_name(use, system, key)] = digest
+        wanted = {extra_words(words): digest for words, digest in self.bundle.extra.items()}
+        for system, of in self.bundle.videos.items():
+            wanted |= {("main", system, key): video.served for key, video in of.items()}
         names = {self.media_name(*words): digest for words, digest in wanted.items()}
         return [name for name, digest in names.items() if _sha256(self.folder / MEDIA / name) != digest]
 

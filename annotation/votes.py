@@ -71,11 +71,13 @@ class Votes:
                 connection.execute(update(people).where(people.c.id == person).values(role=role, expires=expires))
             self._log(connection, "invited", person, detail={"role": role, "expires": expires})
 
-    def person(self, person: str) -> Person | None:
-        """Who was invited and may still come, or None."""
+    def person(self, person: str, ended: bool = False) -> Person | None:
+        """Who was invited and may still come (with `ended` also who may not any more), or None."""
         with self.database.reading() as connection:
             row = connection.execute(select(people).where(people.c.id == person)).first()
-        return None if row is None or row.expires < self.clock() else Person(row.id, row.role, row.expires)
+        if row is None or (row.expires < self.clock() and not ended):
+            return None
+        return Person(row.id, row.role, row.expires)
 
     def forget(self, person: str) -> dict[str, int]:
         """Delete all that is known of a person: invitation, votes, skips, log. Their pairs want votes again.

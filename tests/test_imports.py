@@ -35,8 +35,8 @@ MAY_STAND_ON = {
     "evals": (*WORLD, "evals"),
     "evals.train": (*WORLD, "evals", "magicvideo.train.loop"),
     "ablations": (*PIPELINE, "evals", "ablations"),
-    "ablations.effects": ("evals.stats", "ablations.effects"),
-    "annotation": (*WORLD, "evals.stats", "annotation"),
+    "ablations.effects": ("magicvideo.config", "evals.stats", "ablations.effects"),
+    "annotation": (*WORLD, "evals.stats", "evals.prompts", "evals.decode", "evals.states", "annotation"),
     "reports": (*WORLD, "evals.stats", "ablations.effects", "reports"),
 }
 """Longest name that fits a module -> prefixes of our modules it may import, anywhere in its source."""
