@@ -46,6 +46,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="pictures or clips that the videos should resemble, matched by name; clips also serve fvd_pocket",
     )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FOLDER",
+        help="clips that the videos should be frame by frame, matched by name; for the metrics of the suite truth",
+    )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
@@ -57,7 +63,9 @@ def run(arguments: Namespace) -> dict[str, Any]:
     if named == []:
         raise InputError("--metrics names none; give some of the suite's, or leave it out for all")
     suite = find(arguments.suite).only(named)
-    items, matched = _items(arguments.folder, arguments.prompts, arguments.reference)
+    if arguments.truth is not None and not suite.truthful:
+        raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
+    items, matched = _items(arguments.folder, arguments.prompts, arguments.reference, arguments.truth)
     asked = _asked(arguments, suite, items)
     if arguments.out is not None:
         write_json(arguments.out / "run.json", asked | {"status": "running"})
@@ -74,7 +82,9 @@ def run(arguments: Namespace) -> dict[str, Any]:
     return result
 
 
-def _items(folder: Path, prompts: Path | None, reference: Path | None) -> tuple[list[Item], Matched]:
+def _items(
+    folder: Path, prompts: Path | None, reference: Path | None, truth: Path | None
+) -> tuple[list[Item], Matched]:
     clips, left_out = find_clips(folder)
     for path in left_out:
         _say(f"{path.name}: left out, a less compressed file has the same name")
@@ -82,18 +92,22 @@ def _items(folder: Path, prompts: Path | None, reference: Path | None) -> tuple[
     if prompts is not None:
         matched = match(clips, read_prompts(prompts), prompts)
         _report_unmatched(matched, prompts)
-    references = _by_name(reference)
-    items = [_item(clip, prompt, references.get(clip.name, clip.reference)) for clip, prompt in matched.pairs]
-    if references and not any(clip.name in references for clip in clips):
-        _say(f"{reference}: no reference has the name of a video, so nothing is compared to a reference one by one")
+    references, truths = _by_name(reference), _by_name(truth)
+    items = [
+        _item(clip, prompt, references.get(clip.name, clip.reference), truths.get(clip.name))
+        for clip, prompt in matched.pairs
+    ]
+    for folder_given, others, what in ((reference, references, "reference"), (truth, truths, "truth")):
+        if others and not any(clip.name in others for clip in clips):
+            _say(f"{folder_given}: no {what} has the name of a video, so nothing is compared to a {what} one by one")
     return items, matched
 
 
-def _item(clip: Found, prompt: Prompt | None, reference: Path | None) -> Item:
+def _item(clip: Found, prompt: Prompt | None, reference: Path | None, truth: Path | None) -> Item:
     """A clip that no line is about keeps the prompt it was made from; without one it is a cluster of its own."""
     if prompt is not None:
-        return Item(clip.name, clip.path, prompt.prompt, prompt.cluster, reference)
-    return Item(clip.name, clip.path, clip.prompt, clip.prompt or f"video {clip.name}", reference)
+        return Item(clip.name, clip.path, prompt.prompt, prompt.cluster, reference, truth=truth)
+    return Item(clip.name, clip.path, clip.prompt, clip.prompt or f"video {clip.name}", reference, truth=truth)
 
 
 def _by_name(reference: Path | None) -> dict[str, Path]:
@@ -127,6 +141,7 @@ def _asked(arguments: Namespace, suite: Suite, items: Sequence[Item]) -> dict[st
         "folder": str(arguments.folder),
         "prompts": None if arguments.prompts is None else str(arguments.prompts),
         "reference": None if arguments.reference is None else str(arguments.reference),
+        "truth": None if arguments.truth is None else str(arguments.truth),
         "suite": suite.name,
         "metrics": {metric.name: metric.describe() for metric in suite.metrics},
         "items": [{"item": i.name, "clip": str(i.clip), "prompt_id": i.prompt_id, "prompt": i.prompt} for i in items],

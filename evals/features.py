@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magicvideo.clip import Frames, VideoClip, resize
+from magicvideo.errors import InputError
 from magicvideo.files import atomic_path
 
 Array = NDArray[np.float32]
@@ -84,13 +85,23 @@ class Perceptual(Protocol):
 
 
 class PairBackbone(Protocol):
-    """Looks at a clip beside its reference."""
+    """Looks at a clip beside another: its reference, or its truth."""
 
     @property
     def id(self) -> str: ...
 
     def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
-        """One dict of float32 arrays for each (clip, reference), in order."""
+        """One dict of float32 arrays for each (clip, other), in order."""
+
+
+class TripleBackbone(Protocol):
+    """Looks at a clip beside its reference and its truth."""
+
+    @property
+    def id(self) -> str: ...
+
+    def observe_triples(self, triples: Sequence[tuple[VideoClip, VideoClip, VideoClip]]) -> list[Arrays]:
+        """One dict of float32 arrays for each (clip, reference, truth), in order."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,30 @@ class ToReference:
         picture = resize(VideoClip(reference.frames[:1], reference.fps), *clip.size).frames
         same = np.ascontiguousarray(np.broadcast_to(picture, clip.frames.shape))
         return np.asarray(self.perceptual.distance(clip.frames, same), np.float32)
+
+
+@dataclass(frozen=True)
+class ToTruth:
+    """A perceptual distance as a backbone of pairs: {"distance": [T]}, each frame to the truth's of its number."""
+
+    perceptual: Perceptual
+
+    @property
+    def id(self) -> str:
+        return f"{self.perceptual.id}/to-truth"
+
+    def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
+        return [{"distance": self._distances(clip, aligned(clip, truth))} for clip, truth in pairs]
+
+    def _distances(self, clip: VideoClip, truth: VideoClip) -> Array:
+        return np.asarray(self.perceptual.distance(clip.frames, truth.frames), np.float32)
+
+
+def aligned(clip: VideoClip, truth: VideoClip) -> VideoClip:
+    """The truth at the clip's size (bicubic, antialiased). Raises `InputError` for another number of frames."""
+    if len(truth) != len(clip):
+        raise InputError(f"the truth has {len(truth)} frame(s), the clip {len(clip)}: frames are compared by number")
+    return resize(truth, *clip.size)
 
 
 class FeatureCache:

@@ -17,11 +17,11 @@ from evals.stats import Interval, interval
 
 @dataclass(frozen=True)
 class Need:
-    """Arrays of the backbone in this role of the suite, observed on the clip, on the clip with its reference, or on
-    the prompt (a `prompt` need's one array is called "text")."""
+    """Arrays of the backbone in this role of the suite, observed on the clip, on the clip with its reference (`pair`),
+    with its truth (`truth`), with reference and truth (`both`), or on the prompt (its one array is called "text")."""
 
     role: str
-    of: Literal["clip", "pair", "prompt"] = "clip"
+    of: Literal["clip", "pair", "truth", "both", "prompt"] = "clip"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Seen:
 
     prompt: str | None
     arrays: Mapping[Need, Arrays]
+    key_every: int | None = None
+    """Every how many frames is a key frame, where frames between them were made; None: nothing is known of it."""
 
     def __getitem__(self, need: Need) -> Arrays:
         return self.arrays[need]

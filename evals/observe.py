@@ -18,16 +18,25 @@ from evals.states import Unscored
 from magicvideo.errors import InputError
 
 T = TypeVar("T")
+NO_TRUTH = Unscored("no truth")
 FAILURES = (InputError, Unreadable, RuntimeError, ValueError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An item opened: its clip, its prompt and its reference, or the reasons why it has none."""
+    """An item opened: its clip, its prompt, its reference and its truth, or the reasons why it has none."""
 
     clip: Opened
     prompt: str | None
     reference: Opened | Unscored
+    truth: Opened | Unscored = NO_TRUTH
+    key_every: int | None = None
+
+    def beside(self, of: str) -> tuple[Opened, ...] | Unscored:
+        """What a need looks at beside the clip, in order; the first reason if some of it is missing."""
+        wanted = {"pair": (self.reference,), "truth": (self.truth,), "both": (self.reference, self.truth)}[of]
+        found = tuple(w for w in wanted if isinstance(w, Opened))
+        return found if len(found) == len(wanted) else next(w for w in wanted if isinstance(w, Unscored))
 
 
 @dataclass
@@ -42,8 +51,8 @@ class Observer:
         """What `need` asks for of each subject, or the reason why not."""
         if need.of == "prompt":
             return self._prompts(need.role, subjects)
-        if need.of == "pair":
-            return self._pairs(need.role, subjects)
+        if need.of != "clip":
+            return self._beside(need, subjects)
         return self.clips(need.role, [s.clip for s in subjects])
 
     def clips(self, role: str, clips: Sequence[Opened]) -> list[Arrays | Unscored]:
@@ -52,18 +61,21 @@ class Observer:
             backbone.id, [c.digest for c in clips], clips, lambda some: backbone.observe([c.clip for c in some])
         )
 
-    def _pairs(self, role: str, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
-        backbone = self.backbones[role]
-        pairs = [(s.clip, s.reference) for s in subjects if isinstance(s.reference, Opened)]
+    def _beside(self, need: Need, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
+        """Clips with others: a backbone of pairs sees (clip, other), one of triples (clip, reference, truth)."""
+        backbone = self.backbones[need.role]
+        look = backbone.observe_triples if need.of == "both" else backbone.observe_pairs
+        others = [s.beside(need.of) for s in subjects]
+        groups = [(s.clip, *o) for s, o in zip(subjects, others, strict=True) if not isinstance(o, Unscored)]
         found = iter(
             self._once(
                 backbone.id,
-                [f"{clip.digest}-{reference.digest}" for clip, reference in pairs],
-                pairs,
-                lambda some: backbone.observe_pairs([(clip.clip, reference.clip) for clip, reference in some]),
+                ["-".join(clip.digest for clip in group) for group in groups],
+                groups,
+                lambda some: look([tuple(clip.clip for clip in group) for group in some]),
             )
         )
-        return [s.reference if isinstance(s.reference, Unscored) else next(found) for s in subjects]
+        return [o if isinstance(o, Unscored) else next(found) for o in others]
 
     def _prompts(self, role: str, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
         backbone = self.backbones[role]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from evals.decode import LOSSLESS, Decoder
 from evals.features import Arrays, FeatureCache
 from evals.metric import Metric, Need, Score, Seen, Total, Whole, mean_total
-from evals.observe import Observer, Subject
+from evals.observe import NO_TRUTH, Observer, Subject
 from evals.sources import Opened, Sources
 from evals.states import Moments, Rows, Unscored
 from evals.suites import Suite, find
@@ -25,8 +25,8 @@ from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
 
 T = TypeVar("T")
-Triple: TypeAlias = tuple["Item", Opened | Unscored, Opened | Unscored]
-"""An item, its clip and its reference, each opened or with the reason why not."""
+Entry: TypeAlias = tuple["Item", Opened | Unscored, Opened | Unscored, Opened | Unscored]
+"""An item, its clip, its reference and its truth, each opened or with the reason why not."""
 
 CHUNK_CLIPS = 16
 CHUNK_BYTES = 256 << 20
@@ -36,7 +36,8 @@ CHUNK_BYTES = 256 << 20
 class Item:
     """One clip to score. `prompt_id` is its bootstrap cluster; `reference` is an image or clip it should resemble.
 
-    `trusted` files (our own store's) are read in this process.
+    `truth` is the clip it should be frame by frame, where that is known; `key_every`: of a clip with frames made in
+    between, every how many frames is a key frame. `trusted` files (our own store's) are read in this process.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Item:
     prompt_id: str
     reference: Path | VideoClip | None = None
     trusted: bool = False
+    truth: Path | VideoClip | None = None
+    key_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -157,22 +160,22 @@ def summarise(
     return Evaluation(suite.name, rows, scores, figures, {m.name: m.describe() for m in suite.metrics})
 
 
-def _chunks(items: Sequence[Item], sources: Sources, most: int) -> Iterator[list[Triple]]:
-    """Items with clip and reference opened, as many as fit the chunk's clips and bytes; at least one."""
-    chunk, references, size = list[Triple](), dict[Path | VideoClip, Opened | Unscored](), 0
+def _chunks(items: Sequence[Item], sources: Sources, most: int) -> Iterator[list[Entry]]:
+    """Items with their clips opened, as many as fit the chunk's clips and bytes; at least one."""
+    chunk, others, size = list[Entry](), dict[Path | VideoClip, Opened | Unscored](), 0
     for item in items:
         clip = sources.open(item.clip, item.trusted)
         size += _bytes(clip)
-        reference: Opened | Unscored = Unscored("no reference")
-        if item.reference is not None:
-            if item.reference not in references:
-                references[item.reference] = sources.open(item.reference, item.trusted)
-                size += _bytes(references[item.reference])
-            reference = references[item.reference]
-        chunk.append((item, clip, reference))
+        for other in (item.reference, item.truth):
+            if other is not None and other not in others:
+                others[other] = sources.open(other, item.trusted)
+                size += _bytes(others[other])
+        reference = Unscored("no reference") if item.reference is None else others[item.reference]
+        truth = NO_TRUTH if item.truth is None else others[item.truth]
+        chunk.append((item, clip, reference, truth))
         if len(chunk) >= most or size >= CHUNK_BYTES:
             yield chunk
-            chunk, references, size = [], {}, 0
+            chunk, others, size = [], {}, 0
     if chunk:
         yield chunk
 
@@ -181,8 +184,12 @@ def _bytes(opened: Opened | Unscored) -> int:
     return opened.nbytes if isinstance(opened, Opened) else 0
 
 
-def _measure_chunk(chunk: Sequence[Triple], suite: Suite, observer: Observer) -> Measured:
-    opened = [(item, Subject(clip, item.prompt, ref)) for item, clip, ref in chunk if isinstance(clip, Opened)]
+def _measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> Measured:
+    opened = [
+        (item, Subject(clip, item.prompt, reference, truth, item.key_every))
+        for item, clip, reference, truth in chunk
+        if isinstance(clip, Opened)
+    ]
     subjects = [subject for _, subject in opened]
     arrays = {need: observer.observe(need, subjects) for need in suite.needs}
     rows = dict[str, Rows]()
@@ -191,7 +198,7 @@ def _measure_chunk(chunk: Sequence[Triple], suite: Suite, observer: Observer) ->
             Rows.of(item.name, item.prompt_id, _value(metric, subject, {n: arrays[n][i] for n in metric.needs}))
             for i, (item, subject) in enumerate(opened)
         ]
-        failed = [Rows.of(item.name, item.prompt_id, clip) for item, clip, _ in chunk if isinstance(clip, Unscored)]
+        failed = [Rows.of(item.name, item.prompt_id, clip) for item, clip, _, _ in chunk if isinstance(clip, Unscored)]
         rows[metric.name] = Rows().merge(*found, *failed)
     return Measured(rows, frozenset(s.clip.codec for s in subjects))
 
@@ -205,7 +212,7 @@ def _value(metric: Metric, subject: Subject, arrays: Mapping[Need, Arrays | Unsc
     missing = next((found for found in arrays.values() if isinstance(found, Unscored)), None)
     if missing is not None:
         return missing
-    return metric.value(Seen(subject.prompt, dict(arrays)))  # type: ignore[arg-type]
+    return metric.value(Seen(subject.prompt, dict(arrays), subject.key_every))  # type: ignore[arg-type]
 
 
 def _reference_moments(
@@ -218,7 +225,7 @@ def _reference_moments(
     found = dict[str, Moments]()
     digests = list[str]()
     for chunk in _chunks([Item(str(n), clip, None, "") for n, clip in enumerate(reference_set)], sources, CHUNK_CLIPS):
-        clips = [_readable(clip) for _, clip, _ in chunk]
+        clips = [_readable(clip) for _, clip, _, _ in chunk]
         digests += [clip.digest for clip in clips]
         for role in sorted(roles):
             rows = [_readable(arrays)["embedding"] for arrays in observer.clips(role, clips)]

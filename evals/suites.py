@@ -9,18 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evals.features import Steps, ToReference
+from evals.features import Steps, ToReference, ToTruth
 from evals.metric import Metric, Need
 from evals.metrics import (
     accuracy,
     aesthetic,
     clip_score,
     clip_temporal,
+    fault_remaining,
     flicker,
     fvd_pocket,
     lpips_reference,
     motion_magnitude,
     temporal_lpips,
+    trajectory,
+    truth,
 )
 from magicvideo.errors import unknown_name
 
@@ -36,6 +39,11 @@ class Suite:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(metric.name for metric in self.metrics)
+
+    @property
+    def truthful(self) -> tuple[str, ...]:
+        """The metrics that need the truth."""
+        return tuple(m.name for m in self.metrics if any(need.of in ("truth", "both") for need in m.needs))
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -78,6 +86,16 @@ def _perceptual_to_reference() -> ToReference:
     return ToReference(_pocket("pocket-perceptual")())
 
 
+def _perceptual_to_truth() -> ToTruth:
+    return ToTruth(_pocket("pocket-perceptual")())
+
+
+def _fidelity() -> Any:
+    from evals.backbones.truth import Fidelity
+
+    return Fidelity()
+
+
 POCKET = Suite(
     "pocket",
     metrics=(
@@ -106,7 +124,31 @@ POCKET = Suite(
     },
 )
 
-SUITES = {suite.name: suite for suite in (POCKET,)}
+TRUTH = Suite(
+    "truth",
+    metrics=(
+        *POCKET.metrics,
+        truth.PSNR,
+        truth.SSIM,
+        truth.LPIPS,
+        truth.PSNR_BETWEEN,
+        truth.SSIM_BETWEEN,
+        truth.LPIPS_BETWEEN,
+        trajectory.ERROR,
+        trajectory.RATIO,
+        fault_remaining.METRIC,
+    ),
+    backbones={
+        **POCKET.backbones,
+        "fidelity": _fidelity,
+        "perceptual_to_truth": _perceptual_to_truth,
+        "paths": trajectory.Paths,
+        "fault": fault_remaining.Projection,
+    },
+)
+"""The pocket suite, and what needs the true clip beside the one that is scored."""
+
+SUITES = {suite.name: suite for suite in (POCKET, TRUTH)}
 
 
 def find(suite: str | Suite) -> Suite:
