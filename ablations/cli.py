@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def ablate(grid: Grid, out: Path) -> dict[str, Any]:
     """Run, score and report; what `--json` prints. Tells the findings on standard error."""
-    from ablations.effects import effects
+    from ablations.effects import by_stratum, effects
     from ablations.execute import execute
     from ablations.summary import sentences
     from reports.ablation import write_report
@@ -44,14 +44,21 @@ def ablate(grid: Grid, out: Path) -> dict[str, Any]:
     outcome = execute(grid, out)
     report = write_report(out)
     record = read_json(out / "run.json")
-    found = effects(read_jsonl(out / "scores.jsonl"), record)
+    scores = read_jsonl(out / "scores.jsonl")
+    found, strata = effects(scores, record), by_stratum(scores, record)
     for line in sentences(found, record):
         say(line)
+    for name, some in strata.items():
+        mine = {**record, "prompts": [p for p in record["prompts"] if p["stratum"] == name]}
+        say(f"\nAmong the prompts {name!r}:")
+        for line in sentences(some, mine):
+            say(line)
     return {
         "run": str(out),
         "report": str(report),
         "stages": {"computed": outcome.computed, "reused": outcome.reused},
         "effects": [asdict(e) for e in found],
+        "strata": {name: [asdict(e) for e in some] for name, some in strata.items()},
     }
 
 

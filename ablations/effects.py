@@ -13,6 +13,7 @@ from math import ceil, isfinite, log2
 from typing import Any
 
 from evals import stats
+from magicvideo.config import STAGES
 
 ALPHA = 0.05
 CLAIMS = ("better", "worse", "different")
@@ -54,22 +55,47 @@ class Effect:
     detectable: float | None = None
     """The difference that this many prompts would show with probability .8."""
     set_level: bool = False
+    arms: int = 1
+    """Arms on each side: more than one for a main effect of a full factorial."""
 
 
-def effects(scores: Rows, run: Run) -> list[Effect]:
-    """Every metric of every arm against the full model, arm by arm in the grid's order."""
-    values, totals = _by_cell(scores)
+def effects(scores: Rows, run: Run, stage: str = STAGES[-1]) -> list[Effect]:
+    """Every metric of every arm against the full model, arm by arm in the grid's order, on the clips of `stage`.
+
+    An arm may name another arm it is compared with (`against`). Of a full factorial each arm with one switch off stands
+    for that switch's main effect: the mean over all arms without it minus the mean over all arms with it, pair by pair.
+    Arms with several switches off enter those means, and have no effect of their own.
+    """
+    values, totals = _by_cell([row for row in scores if row.get("stage", stage) == stage])
     base = str(run["base"])
-    found = [
-        _set_effect(metric, arm, base, totals)
-        if any(m == metric for _, m in totals)
-        else _paired_effect(metric, arm, base, values)
-        for arm in run["arms"]
-        if arm["name"] != base
-        for metric in run["metrics"]
-    ]
+    found = list[Effect]()
+    for arm in run["arms"]:
+        off = arm.get("off")
+        if arm["name"] == base or (off and len(off) > 1):
+            continue
+        for metric in run["metrics"]:
+            if any(m == metric for _, m in totals):
+                found.append(_set_effect(metric, arm, str(arm.get("against") or base), totals))
+            elif off:
+                found.append(_main_effect(metric, arm, run, values))
+            else:
+                found.append(_paired_effect(metric, arm, str(arm.get("against") or base), values))
     adjusted = stats.holm([e.p for e in found])
     return [_judged(e, p, run) for e, p in zip(found, adjusted, strict=True)]
+
+
+def by_stratum(scores: Rows, run: Run) -> dict[str, list[Effect]]:
+    """The effects within each group of prompts that the grid names, corrected group by group; {} without groups.
+
+    Groups hold other prompts, so two groups' effects are independent: the intervals may be set beside each other.
+    """
+    groups = dict[str, set[str]]()
+    for prompt in run["prompts"]:
+        if prompt.get("stratum"):
+            groups.setdefault(str(prompt["stratum"]), set()).add(str(prompt["id"]))
+    return {
+        name: effects([row for row in scores if str(row.get("prompt_id")) in ids], run) for name, ids in groups.items()
+    }
 
 
 def prompts_needed(comparisons: int) -> int:
@@ -116,6 +142,26 @@ def _paired_effect(
         value=sum(b) / len(b),
         detectable=d.detectable,
     )
+
+
+def _main_effect(
+    metric: str, arm: Mapping[str, Any], run: Run, values: Mapping[tuple[str, str], Mapping[Place, float]]
+) -> Effect:
+    """The arm's one switch off against on, each averaged over the factorial's arms; places that miss an arm are out."""
+    (switch,) = arm["off"]
+    cells = [a for a in run["arms"] if a.get("off") is not None]
+    sides = {
+        name: _average([values.get((a["name"], metric), {}) for a in cells if (switch in a["off"]) == is_off])
+        for name, is_off in (("with", False), (arm["name"], True))
+    }
+    found = _paired_effect(metric, arm, "with", {(name, metric): side for name, side in sides.items()})
+    return replace(found, arms=len(cells) // 2)
+
+
+def _average(arms: Sequence[Mapping[Place, float]]) -> dict[Place, float]:
+    """Place -> mean over the arms, where every one of them has a value."""
+    places = set(arms[0]).intersection(*arms[1:]) if arms else set()
+    return {place: sum(arm[place] for arm in arms) / len(arms) for place in places}
 
 
 def _set_effect(

@@ -161,9 +161,19 @@ def _record(grid: Grid, created: str | None) -> Row:
         "grid": grid.data,
         "base": FULL,
         "arms": [
-            {"name": a.name, "switch": a.switch, "title": a.title, "config": a.config.model_dump(mode="json")}
+            {
+                "name": a.name,
+                "switch": a.switch,
+                "title": a.title,
+                "against": a.against,
+                "off": None if a.off is None else list(a.off),
+                "config": a.config.model_dump(mode="json"),
+            }
             for a in grid.arms
         ],
+        "factors": list(grid.factors),
+        "truth": grid.truth,
+        "score_stages": list(grid.score_stages),
         "prompts": [asdict(p) for p in grid.prompts],
         "seeds": list(grid.seeds),
         "suite": grid.suite,
@@ -183,7 +193,7 @@ def _earlier(grid: Grid, out: Path) -> Row:
     found, asked = read_json(path), _record(grid, None)
     if not isinstance(found, dict) or found.get("kind") != "ablation":
         raise InputError(f"{path}: not an ablation's record; choose another --out folder")
-    differ = [f for f in ("arms", "prompts", "seeds", "suite") if found.get(f) != asked[f]]
+    differ = [f for f in ("arms", "prompts", "seeds", "suite", "truth", "score_stages") if found.get(f) != asked[f]]
     differ += [f for f in ("metrics",) if list(found.get(f, {})) != list(asked[f])]
     if differ:
         raise InputError(

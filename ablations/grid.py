@@ -7,26 +7,32 @@ seeds. `load_grid` turns it into arms with a full `PipelineConfig` each. Does no
     question: What does each mechanism contribute?
     base: {i2v.steps: 12}                                  # optional: settings of every arm
     leave_one_out: [controlnet, v2v]                       # one arm each: the full model without it
+    factorial: [controlnet, {vfi: linear}]                 # all combinations of these switches; main effects
+    sweep: {noise_prior.strength: [0, 0.5, 2]}             # one arm a value
     arms: [{name: linear blend, set: {vfi: linear}}]       # arms of your own: set fields, or list switches in `without`
     prompts: {world: 24, split: held_out, seed: 0}         # or a list, or a file (.txt, .jsonl) relative to the grid
     seeds: [0, 1]
     suite: pocket
     metrics: [clip_score, flicker]                         # optional: a part of the suite
     margins: {clip_score: 0.01}                            # optional: the largest difference that counts as equal
+    truth: world                                           # optional: score against the exact render of each prompt
+    score_stages: [i2v, vfi]                               # optional: score the clips of these stages
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from ablations.prompts import Prompt, PromptLine, WorldPrompts, drawn, from_file, listed
+from ablations.prompts import Prompt, PromptLine, Strata, WorldPrompts, drawn, from_file, listed, stratified
 from ablations.source import Source, Strict, read_source, suggestion
 from evals import SUITES
-from magicvideo.config import SWITCHES, PipelineConfig
+from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
 
 FULL = "full"
@@ -45,12 +51,18 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Arm:
-    """One variant of the pipeline. `switch` is the mechanism it changes: None for the full model, or for several."""
+    """One variant of the pipeline. `switch` is the mechanism it changes: None for the full model, or for several.
+
+    `off` are the factors of a full factorial that this arm switches off; None for an arm that is no part of one.
+    `against` is the arm it is compared with.
+    """
 
     name: str
     switch: str | None
     title: str
     config: PipelineConfig
+    off: tuple[str, ...] | None = None
+    against: str = FULL
 
 
 @dataclass(frozen=True)
@@ -66,11 +78,17 @@ class Grid:
     metrics: tuple[str, ...] | None
     margins: dict[str, float]
     data: dict[str, Any]
+    factors: tuple[str, ...] = ()
+    """The switches of the full factorial."""
+    truth: Literal["world"] | None = None
+    score_stages: tuple[str, ...] = STAGES[-1:]
+    """Stages whose clips are scored, in the order they run; always with the last one."""
 
 
 class _ArmFile(Strict):
     name: str = Field(min_length=1, max_length=60)
     title: str | None = None
+    against: str = FULL
     set: dict[str, Any] = Field(default_factory=dict)
     without: list[str] = Field(default_factory=list)
 
@@ -83,13 +101,19 @@ def _kind(value: Any) -> str:
         dict: "mapping",
         PromptLine: "mapping",
         WorldPrompts: "mapping",
+        Strata: "strata",
     }
+    if isinstance(value, dict) and "strata" in value:
+        return "strata"
     return forms.get(type(value), "other")
 
 
 _Line = Annotated[Annotated[str, Tag("text")] | Annotated[PromptLine, Tag("mapping")], Discriminator(_kind)]
 _Prompts = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[_Line], Tag("list")] | Annotated[WorldPrompts, Tag("mapping")],
+    Annotated[str, Tag("text")]
+    | Annotated[list[_Line], Tag("list")]
+    | Annotated[WorldPrompts, Tag("mapping")]
+    | Annotated[Strata, Tag("strata")],
     Discriminator(_kind),
 ]
 
@@ -99,12 +123,16 @@ class _GridFile(Strict):
     question: str = ""
     base: dict[str, Any] = Field(default_factory=dict)
     leave_one_out: list[str] = Field(default_factory=list)
+    factorial: list[str | dict[str, Any]] = Field(default_factory=list, max_length=8)
+    sweep: dict[str, list[Any]] = Field(default_factory=dict)
     arms: list[_ArmFile] = Field(default_factory=list)
     prompts: _Prompts
     seeds: list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]] = Field(default=[0], min_length=1)
     suite: str = "pocket"
     metrics: list[str] | None = Field(default=None, min_length=1)
     margins: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    truth: Literal["world"] | None = None
+    score_stages: list[Literal["t2i", "i2v", "v2v", "vfi"]] | None = Field(default=None, min_length=1)
 
 
 def load_grid(path: Path) -> Grid:
@@ -112,40 +140,111 @@ def load_grid(path: Path) -> Grid:
     source = read_source(path)
     file = source.parse(_GridFile)
     _refuse_repeats(source, "seeds", file.seeds)
+    _refuse_repeats(source, "score_stages", file.score_stages or [])
     _check_metrics(source, file)
+    factors = _factors(source, file)
     return Grid(
         name=file.name,
         question=file.question.strip(),
-        arms=_arms(source, file),
+        arms=_arms(source, file, factors),
         prompts=_prompts(source, file),
         seeds=tuple(file.seeds),
         suite=file.suite,
         metrics=tuple(file.metrics) if file.metrics else None,
         margins=file.margins,
         data=file.model_dump(mode="json", exclude_unset=True),
+        factors=tuple(factors),
+        truth=file.truth,
+        score_stages=tuple(s for s in STAGES if s == STAGES[-1] or s in (file.score_stages or [])),
     )
 
 
-def _arms(source: Source, file: _GridFile) -> tuple[Arm, ...]:
+def _arms(source: Source, file: _GridFile, factors: dict[str, dict[str, Any]]) -> tuple[Arm, ...]:
     base = _changed(source, PipelineConfig(), file.base, ("base",))
-    arms = {FULL: Arm(FULL, None, "the full model", base)}
+    arms = dict[str, Arm]()
+    _add(source, arms, Arm(FULL, None, "the full model", base, off=() if factors else None), ("base",))
     _refuse_repeats(source, "leave_one_out", file.leave_one_out)
     for n, switch in enumerate(file.leave_one_out):
         config = _without(source, base, switch, ("leave_one_out", n))
         _add(source, arms, Arm(f"without {switch}", switch, TITLES[switch], config), ("leave_one_out", n))
-    for n, arm in enumerate(file.arms):
-        config = _changed(source, base, arm.set, ("arms", n, "set"))
-        for m, switch in enumerate(arm.without):
-            config = _without(source, config, switch, ("arms", n, "without", m))
-        _add(source, arms, Arm(arm.name, _switch(base, config), arm.title or arm.name, config), ("arms", n))
+    for arm in _combinations(source, base, factors):
+        _add(source, arms, arm, ("factorial",))
+    for place, arm in _swept(source, base, file):
+        _add(source, arms, arm, place)
+    for n, written in enumerate(file.arms):
+        _add(source, arms, _own(source, base, arms, written, n), ("arms", n))
     if len(arms) == 1:
-        raise source.error("nothing to compare: name switches in leave_one_out, or arms")
+        raise source.error("nothing to compare: name switches in leave_one_out or factorial, values in sweep, or arms")
     return tuple(arms.values())
+
+
+def _own(source: Source, base: PipelineConfig, arms: dict[str, Arm], written: _ArmFile, n: int) -> Arm:
+    """An arm as the grid writes it. One that is compared with another than the full model says so in its title."""
+    config = _changed(source, base, written.set, ("arms", n, "set"))
+    for m, switch in enumerate(written.without):
+        config = _without(source, config, switch, ("arms", n, "without", m))
+    if written.against not in arms:
+        hint = suggestion(written.against, list(arms))
+        raise source.error(f"no arm before this one is called {written.against!r}{hint}", "arms", n, "against")
+    other = arms[written.against]
+    title = (written.title or written.name) + ("" if other.name == FULL else f" (against: {other.title})")
+    return Arm(written.name, _switch(other.config, config), title, config, against=written.against)
+
+
+def _factors(source: Source, file: _GridFile) -> dict[str, dict[str, Any]]:
+    """Switch -> the setting that stands for its absence; {} where `without` does that."""
+    found = dict[str, dict[str, Any]]()
+    for n, entry in enumerate(file.factorial):
+        pairs = {entry: None} if isinstance(entry, str) else entry
+        switch = next(iter(pairs), "")
+        if len(pairs) != 1 or switch not in SWITCHES:
+            hint = suggestion(str(switch), list(SWITCHES))
+            raise source.error(f"needs a switch, or {{switch: value}} for its absence{hint}", "factorial", n)
+        if switch in found:
+            raise source.error(f"{switch!r} appears twice", "factorial", n)
+        found[switch] = {} if isinstance(entry, str) else dict(pairs)
+    if len(found) == 1:
+        raise source.error("a factorial needs two switches or more; one alone belongs into leave_one_out", "factorial")
+    return found
+
+
+def _combinations(source: Source, base: PipelineConfig, factors: dict[str, dict[str, Any]]) -> Iterator[Arm]:
+    """All arms of the full factorial but the full model, those with the fewest switches off first."""
+    rows = sorted(product((False, True), repeat=len(factors)), key=lambda row: (sum(row), [not r for r in row]))
+    for row in rows[1:]:
+        off = tuple(switch for switch, is_off in zip(factors, row, strict=True) if is_off)
+        config = base
+        for switch in off:
+            place = ("factorial", list(factors).index(switch))
+            setting = factors[switch]
+            config = _changed(source, config, setting, place) if setting else _without(source, config, switch, place)
+        name = f"without {', '.join(off)}"
+        title = _absence(off[0], factors[off[0]]) + ", averaged over the other switches" if len(off) == 1 else name
+        yield Arm(name, off[0] if len(off) == 1 else None, title, config, off=off)
+
+
+def _absence(switch: str, setting: dict[str, Any]) -> str:
+    return f"{switch}={setting[switch]}" if setting else TITLES[switch]
+
+
+def _swept(source: Source, base: PipelineConfig, file: _GridFile) -> Iterator[tuple[tuple[str | int, ...], Arm]]:
+    """One arm a value, the base's own value left out."""
+    for key, values in file.sweep.items():
+        _refuse_repeats(source, f"sweep.{key}", values)
+        for value in values:
+            config = _changed(source, base, {key: value}, ("sweep",))
+            if config != base:
+                name = f"{key}={value}"
+                yield ("sweep", key), Arm(name, _switch(base, config), name, config)
 
 
 def _add(source: Source, arms: dict[str, Arm], arm: Arm, place: tuple[str | int, ...]) -> None:
     if arm.name in arms:
         raise source.error(f"another arm is called {arm.name!r}; names must differ", *place)
+    try:
+        arm.config.check()
+    except InputError as error:
+        raise source.error(error, *place) from None
     same = next((other.name for other in arms.values() if other.config == arm.config), None)
     if same is not None:
         raise source.error(f"the arm {arm.name!r} is configured like {same!r}: it would show nothing", *place)
@@ -181,6 +280,8 @@ def _switch(base: PipelineConfig, config: PipelineConfig) -> str | None:
 def _prompts(source: Source, file: _GridFile) -> tuple[Prompt, ...]:
     if isinstance(file.prompts, WorldPrompts):
         return drawn(file.prompts)
+    if isinstance(file.prompts, Strata):
+        return stratified(file.prompts)
     if isinstance(file.prompts, list):
         return listed(file.prompts, source.where("prompts"))
     try:
@@ -199,6 +300,11 @@ def _check_metrics(source: Source, file: _GridFile) -> None:
             raise source.error(f"unknown metric {name!r}{suggestion(name, known)}", "metrics", n)
     _refuse_repeats(source, "metrics", file.metrics or [])
     scored = file.metrics or known
+    needing = [name for name in SUITES[file.suite].truthful if name in scored]
+    if needing and file.truth is None:
+        raise source.error(f"{needing[0]} needs the truth; add `truth: world`", "metrics" if file.metrics else "suite")
+    if file.truth and not needing:
+        raise source.error("no metric needs the truth; choose `suite: truth`, or leave this out", "truth")
     for name in file.margins:
         if name not in scored:
             raise source.error(f"unknown metric {name!r}{suggestion(name, scored)}", "margins", name)

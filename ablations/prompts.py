@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -16,11 +16,16 @@ from ablations.source import Strict
 from magicvideo.errors import InputError
 from magicvideo.prompts import read_prompts
 
+if TYPE_CHECKING:
+    from magicvideo.world.scene import Split
+
 
 @dataclass(frozen=True)
 class Prompt:
     id: str
     prompt: str
+    stratum: str | None = None
+    """The group of prompts it belongs to, where a grid names groups."""
 
 
 class PromptLine(Strict):
@@ -31,11 +36,21 @@ class PromptLine(Strict):
 
 
 class WorldPrompts(Strict):
-    """`world` different captions drawn from the pocket world; the same `seed`, the same captions."""
+    """`world` different captions drawn from the pocket world; the same `seed`, the same captions.
+
+    `split` says which pairs of shape and colour may occur: those of training, `in_videos` or `images_only` among them,
+    those held out, or all.
+    """
 
     world: int = Field(ge=1, le=2000)
-    split: Literal["train", "held_out", "all"] = "held_out"
+    split: Literal["train", "in_videos", "images_only", "held_out", "all"] = "held_out"
     seed: int = Field(default=0, ge=0)
+
+
+class Strata(Strict):
+    """Groups of prompts by name: effects are told for each group too."""
+
+    strata: dict[str, WorldPrompts] = Field(min_length=2)
 
 
 def listed(lines: Iterable[str | PromptLine], where: str) -> tuple[Prompt, ...]:
@@ -71,15 +86,28 @@ def drawn(request: WorldPrompts) -> tuple[Prompt, ...]:
     """Different captions of the pocket world, in its canonical wording; ids w01, w02, ..."""
     import numpy as np
 
-    from magicvideo.world import caption, sample_scene
+    from magicvideo.world import Scene, caption, in_video_data, sample_scene
+
+    parts: dict[str, tuple[Split, bool | None]] = {"in_videos": ("train", True), "images_only": ("train", False)}
+    split, in_videos = parts.get(request.split, (request.split, None))  # type: ignore[arg-type]
+
+    def wanted(scene: Scene) -> bool:
+        return in_videos is None or in_video_data(scene.shape, scene.colour) == in_videos
 
     rng = np.random.default_rng(request.seed)
     captions = dict[str, None]()
-    for _ in range(100 * request.world):
-        captions[caption(sample_scene(rng, request.split), None)] = None
+    for _ in range(200 * request.world):
+        scene = sample_scene(rng, split)
+        if wanted(scene):
+            captions[caption(scene, None)] = None
         if len(captions) == request.world:
             return tuple(Prompt(f"w{n:02d}", text) for n, text in enumerate(captions, start=1))
     raise InputError(
         f"the pocket world's split {request.split!r} gave only {len(captions)} different captions, "
         f"{request.world} were asked for; ask for fewer or use split: all"
     )
+
+
+def stratified(request: Strata) -> tuple[Prompt, ...]:
+    """The prompts of all groups in order; ids NAME-w01, ... of the group's name."""
+    return tuple(Prompt(f"{name}-{p.id}", p.prompt, name) for name, part in request.strata.items() for p in drawn(part))

@@ -1,4 +1,4 @@
-"""Scoring an ablation's videos: every metric of the suite, one pass over all clips, then one number an arm for FVD.
+"""Scoring an ablation's videos: every metric of the suite over the clips of a stage, then one number an arm for FVD.
 
 Features are kept under RUN/cache, so that a killed scoring goes on and equal clips of two arms are looked at once.
 """
@@ -13,6 +13,7 @@ import evals
 from ablations.grid import Grid
 from evals import suites
 from magicvideo.runs import Store
+from magicvideo.world import render_clip, scene_for
 
 Row = dict[str, Any]
 
@@ -28,38 +29,69 @@ def score(
 ) -> tuple[list[Row], dict[str, Row]]:
     """Lines of `scores.jsonl`, and for each metric its protocol id and what to print beside it.
 
-    A metric of one clip gives a line a video, a metric of a set (`fvd_pocket`) a line an arm. The reference of a video
-    is its own T2I image.
+    A metric of one clip gives a line a video and scored stage, a metric of a set (`fvd_pocket`) a line an arm and
+    stage. The reference of a video is its own T2I image; its truth, if the grid asks for one, the exact render of its
+    prompt and seed.
     """
-    items = {row_name(row): _item(row, store) for row in rows}
-    whole = evals.evaluate(list(items.values()), grid.suite, grid.metrics, cache, progress)
+    truths = Truths(store) if grid.truth else None
+    lines, about = list[Row](), dict[str, Row]()
+    for stage in grid.score_stages:
+        made = [row for row in rows if stage in row["stages"]]
+        items = [_item(row, stage, store, truths) for row in made]
+        whole = evals.evaluate(items, grid.suite, grid.metrics, cache, progress)
+        lines += _lines(grid, stage, made, items, whole, cache)
+        about = {name: _about(name, whole) for name in whole.scores}
+    return lines, about
+
+
+def _lines(
+    grid: Grid, stage: str, rows: Sequence[Row], items: Sequence[evals.Item], whole: evals.Evaluation, cache: Path
+) -> Iterator[Row]:
+    """One stage's lines: those of the videos, then those of the arms."""
     suite = suites.find(grid.suite).only(grid.metrics)
     sets = [metric.name for metric in suite.metrics if metric.total is not None]
     places = {row_name(row): {k: row[k] for k in ("arm", "prompt_id", "seed")} for row in rows}
-    lines = [
-        {**places[r.item], "metric": r.metric, "value": r.value, "reason": r.reason}
-        for r in whole.rows
-        if r.metric not in sets
-    ]
-    if sets:
-        for arm in grid.arms:
-            mine = [item for row, item in zip(rows, items.values(), strict=True) if row["arm"] == arm.name]
-            lines += set_lines(arm.name, evals.evaluate(mine, grid.suite, sets, cache, progress=False))
-    return lines, {name: _about(name, whole) for name in whole.scores}
+    for r in whole.rows:
+        if r.metric not in sets:
+            yield {**places[r.item], "stage": stage, "metric": r.metric, "value": r.value, "reason": r.reason}
+    for arm in grid.arms if sets else ():
+        mine = [item for row, item in zip(rows, items, strict=True) if row["arm"] == arm.name]
+        for line in set_lines(arm.name, evals.evaluate(mine, grid.suite, sets, cache, progress=False)):
+            yield {**line, "stage": stage}
+
+
+class Truths:
+    """Exact renders of prompts' scenes, kept in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._paths = dict[tuple[Any, ...], Path]()
+
+    def path(self, row: Mapping[str, Any], made: Mapping[str, Any]) -> Path:
+        """The truth of a stage's clip: the same number of frames, size and rate."""
+        key = (row["prompt"], row["seed"], made["frames"], made["width"], made["fps"])
+        if key not in self._paths:
+            prompt, seed, *shape = key
+            self._paths[key] = self.store.clip_path(self.store.put_clip(render_clip(scene_for(prompt, seed), *shape)))
+        return self._paths[key]
 
 
 def row_name(row: Mapping[str, Any]) -> str:
     return f"{row['arm']}/{row['prompt_id']}/{row['seed']}"
 
 
-def _item(row: Mapping[str, Any], store: Store) -> evals.Item:
+def _item(row: Row, stage: str, store: Store, truths: Truths | None) -> evals.Item:
+    stages = row["stages"]
+    keys, made = stages.get("v2v", {}).get("frames"), stages[stage]["frames"]
     return evals.Item(
         name=row_name(row),
-        clip=store.clip_path(row["clip"]),
+        clip=store.clip_path(stages[stage]["digest"]),
         prompt=row["prompt"],
         prompt_id=row["prompt_id"],
-        reference=store.clip_path(row["stages"]["t2i"]["digest"]),
+        reference=store.clip_path(stages["t2i"]["digest"]),
         trusted=True,
+        truth=truths.path(row, stages[stage]) if truths else None,
+        key_every=(made - 1) // (keys - 1) if stage == "vfi" and keys and keys > 1 else None,
     )
 
 

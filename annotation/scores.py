@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from annotation.clustering import Floats
+from magicvideo.config import STAGES
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.files import read_json, read_jsonl_lines
 
@@ -71,8 +72,8 @@ def _add(
     prompt = _field(row, ("prompt_id", "prompt"), where)
     if "higher_is_better" in row:
         directions[metric] = _direction(row["higher_is_better"])
-    if row.get("value") in (None, ""):
-        return  # unscored
+    if row.get("value") in (None, "") or row.get("stage") not in (None, "", STAGES[-1]):
+        return  # unscored, or not of the final video
     try:
         value = float(row["value"])
     except (TypeError, ValueError):

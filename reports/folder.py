@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from magicvideo.config import STAGES
 from magicvideo.errors import InputError
 from magicvideo.files import read_json
 from magicvideo.runs import Store
@@ -45,7 +46,8 @@ class Metric:
 
 @dataclass(frozen=True)
 class AblationRun:
-    """A run folder as it was found. `items` and `scores` are the lines of the two files, in order."""
+    """A run folder as it was found. `items` and `scores` are the lines of the two files, in order; scores of the videos
+    alone, not of earlier stages' clips."""
 
     path: Path
     record: dict[str, Any]
@@ -107,7 +109,11 @@ def read_run(path: Path) -> AblationRun:
             seeds=tuple(record["seeds"]),
             metrics={name: _metric(name, about) for name, about in record["metrics"].items()},
             items=tuple(_lines(path / "items.jsonl", ("arm", "prompt_id", "seed"))),
-            scores=tuple(_lines(path / "scores.jsonl", ("arm", "metric", "value"))),
+            scores=tuple(
+                line
+                for line in _lines(path / "scores.jsonl", ("arm", "metric", "value"))
+                if line.get("stage", STAGES[-1]) == STAGES[-1]
+            ),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(

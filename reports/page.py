@@ -99,6 +99,7 @@ def _context(found: Findings) -> dict[str, Any]:
         "run": run,
         "words": found.summary,
         "others": [arm for arm in run.arms if arm != run.base],
+        "columns": [arm for arm in run.arms if any(cell.arm == arm for cell in cells)],
         "cells": sorted(cells, key=_prominence),
         "matrix": {name: {cell.arm.name: cell for cell in cells if cell.metric.name == name} for name in run.metrics},
         "looks": list({cell.look.words: cell.look for cell in cells}.values()),

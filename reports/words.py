@@ -52,7 +52,7 @@ def summarise(
 
 
 def _headline(run: AblationRun, effects: Sequence[Effect], changed: Sequence[Arm], leaning: Sequence[Arm]) -> str:
-    others = len(run.arms) - 1
+    others = len({e.arm for e in effects})
     if not any(e.difference is not None for e in effects):
         return "There is nothing to compare yet."
     if changed and others == 1:

@@ -129,11 +129,13 @@ def test_a_bad_grid_names_file_line_field_and_remedy(case: str, tmp_path: Path) 
 
 
 def test_shipped_grids_load_and_leave_out_every_mechanism() -> None:
-    assert shipped_grids() == ["demo", "mechanisms", "smoke"]
-    for name in ("demo", "mechanisms"):
-        grid = load_grid(find_grid(name))
+    grids = {name: load_grid(find_grid(name)) for name in shipped_grids()}
+    assert {"demo", "factorial", "mechanisms", "smoke"} <= grids.keys()
+    for name, grid in grids.items():
         assert grid.name == name
-        assert {a.switch for a in grid.arms[1:]} == set(SWITCHES)
+        assert grid.question.endswith("?")
+    for name in ("demo", "mechanisms"):
+        assert {a.switch for a in grids[name].arms[1:]} == set(SWITCHES)
 
 
 def test_a_grid_is_found_by_path_or_by_its_shipped_name(tmp_path: Path) -> None:

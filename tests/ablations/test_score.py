@@ -60,9 +60,9 @@ def test_a_clip_that_cannot_be_scored_is_a_line_with_a_reason(tiny: Path, tmp_pa
             "prompt": "a star",
             "seed": 0,
             "clip": digest,
-            "stages": {"t2i": {"digest": digest}},
+            "stages": {"t2i": {"digest": digest}, "vfi": {"digest": digest, "frames": frames}},
         }
-        for arm, digest in (("full", store.put_clip(moving)), ("without v2v", store.put_clip(still)))
+        for arm, digest, frames in (("full", store.put_clip(moving), 4), ("without v2v", store.put_clip(still), 1))
     ]
     lines, about = score(load_grid(tiny), rows, store, tmp_path / "cache", progress=False)
     flicker = [line for line in lines if line["metric"] == "flicker"]

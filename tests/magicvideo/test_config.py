@@ -121,7 +121,7 @@ def test_a_misspelt_setting_is_answered(key: str, says: str) -> None:
     [
         ("i2v.steps", "0"),
         ("i2v.steps", "many"),
-        ("i2v.frames", "33"),
+        ("i2v.frames", "257"),
         ("i2v.frames", "1"),
         ("i2v.size", "65"),
         ("i2v.fps", "0"),
