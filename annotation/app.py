@@ -32,7 +32,7 @@ def pages(here: Present) -> list[Page]:
         _page(instructions.page, "Instructions", "instructions", votes),
         _page(owner.live, "Live results", "live", owns, default=not votes),
         _page(owner.annotators, "Annotators", "annotators", owns),
-        _page(owner.invite, "Invite", "invite", owns),
+        _page(owner.invite, "Invite and export", "invite", owns),
     ]
 
 

@@ -15,8 +15,8 @@ from annotation.terms import Role
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.9rem 1rem 1rem; }
-.stMainBlockContainer p { margin-bottom: 0.4rem; }
 </style>"""
+WIDE_TEXT = "70ch"
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ def need_owner() -> Session:
 
 def heading(text: str, level: int = 1) -> None:
     """A heading that shows any text as it is."""
-    st.html(f"<h{level} style='margin:0;padding:0;font-size:1.5rem'>{html.escape(text)}</h{level}>")
+    size = 1.6 if level == 1 else 1.2
+    st.html(f"<h{level} style='margin:0;padding:0;font-size:{size}rem'>{html.escape(text)}</h{level}>")
 
 
 def paragraphs(text: str) -> None:
     """Plain text; blank lines separate paragraphs."""
     body = "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text.strip()))
-    st.html(f"<div style='max-width:70ch'>{body}</div>")
+    st.html(f"<div style='max-width:{WIDE_TEXT}'>{body}</div>")
 
 
 def literal(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from annotation.pages.common import heading, literal, paragraphs, present
@@ -17,13 +19,18 @@ def page() -> None:
     if session is None:
         st.error("You need an invitation to vote.")
         st.stop()
-    text(session)
-    trained(session)
+    show(session)
 
 
-def text(session: Session) -> None:
-    heading(session.title)
-    paragraphs(session.instructions)
+def show(session: Session, button: Callable[[], object] = lambda: None) -> None:
+    """The text with its button beside the example, so that a small screen shows both."""
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        heading(session.title)
+        paragraphs(session.instructions)
+        button()
+    with right:
+        trained(session)
 
 
 @st.fragment
@@ -32,11 +39,10 @@ def trained(session: Session) -> None:
     examples = session.examples()
     if not examples:
         return
-    heading("Try it: an example whose answer is known", 2)
+    heading("Try it: an example with a known answer", 2)
     example = examples[0]
     question = main_question(session.questions)
-    hint = "Keys 1, 2, 3 answer. All other keys are listed under Keys."
-    player()(key=KEY, data=pair("example", example, question, 0.0, hint), on_answer_change=_answered)
+    player()(key=KEY, data=pair("example", example, question, 0.0), on_answer_change=_answered)
     given = st.session_state.get("example_answer")
     if given is not None:
         _tell(example, str(given))
@@ -52,4 +58,4 @@ def _tell(example: Example, given: str) -> None:
     if given == example.answer:
         st.success(f"Yes. {literal(example.explanation)}")
     else:
-        st.warning(f"Look again. {literal(example.explanation)} Other answers can be given as long as you like.")
+        st.warning(f"Look again. {literal(example.explanation)} You may change your answer here.")

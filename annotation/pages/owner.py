@@ -13,7 +13,8 @@ from annotation.pages.common import heading, literal, need_owner
 from annotation.report import Options, from_votes
 from annotation.session import Session
 from annotation.table import tidy
-from annotation.terms import AnnotatorQuality, Live, Refused
+from annotation.terms import AnnotatorQuality, Live
+from magicvideo.errors import InputError
 
 REFRESH = 5.0
 """Seconds."""
@@ -32,17 +33,25 @@ def _live() -> None:
     heading(session.title)
     st.progress(min(1.0, found.votes / max(1, found.wanted)), text=f"{found.votes} of {found.wanted} votes")
     people = sum(person.votes > 0 for person in found.annotators)
-    for column, (name, value) in zip(
-        st.columns(4),
-        (("Votes", found.votes), ("Annotators", people), ("Invitations", found.invited), ("Open now", found.leased)),
-        strict=True,
-    ):
-        column.metric(name, value)
-    (st.success if found.advice.stop else st.info)(literal(found.advice.text))
+    with st.container(horizontal=True):
+        st.metric("Have voted", people)
+        st.metric("Invited", found.invited)
+        st.metric("Looking at a pair now", found.leased)
+    _advice(found)
     _results(session, found)
     if found.skips:
         skipped = ", ".join(f"{reason} ({count})" for reason, count in found.skips.items())
         st.caption(literal(f"Skipped: {skipped}"))
+
+
+def _advice(found: Live) -> None:
+    """The first line says whether to stop; the others why, pair by pair."""
+    first, *others = found.advice.text.splitlines() or [""]
+    (st.success if found.advice.stop else st.info)(literal(first))
+    if others:
+        with st.expander("Pair by pair"):
+            for line in others:
+                st.caption(literal(line))
 
 
 def _results(session: Session, found: Live) -> None:
@@ -127,16 +136,16 @@ def _share(value: float | None, n: int | None = None) -> str:
 
 def invite() -> None:
     session = need_owner()
-    heading("Invite")
+    heading("Invite people")
     st.caption("A link is personal: who has it votes as this person, on any device.")
-    with st.form("invite", border=False):
+    with st.form("invite", border=False, width=640):
         who = st.text_input("Name or address (kept as a keyed hash only; empty for anybody)", max_chars=200)
         days = st.number_input("Valid for days", 1, 365, 30)
         made = st.form_submit_button("Make a link", type="primary")
     if made:
         try:
             st.code(link(session.invite(who or None, "annotator", float(days))), language=None, wrap_lines=True)
-        except Refused as refused:
+        except InputError as refused:
             st.error(literal(str(refused)))
     heading("Export", 2)
     st.caption("All votes, with the systems' names: one line a vote and question.")

@@ -23,7 +23,7 @@ def player() -> Any:
     return declare()
 
 
-def pair(id: str, shown: Task | Example, question: Question, min_watched: float, hint: str) -> dict[str, Any]:
+def pair(id: str, shown: Task | Example, question: Question, min_watched: float) -> dict[str, Any]:
     """Data of the player for a task or an example."""
     left = shown.left
     return pair_data(
@@ -34,7 +34,6 @@ def pair(id: str, shown: Task | Example, question: Question, min_watched: float,
         question=question.text,
         answers=CHOICES,
         min_watched=min_watched,
-        hint=hint,
     )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from annotation.ballot import read_ballot
 from annotation.pages import instructions
 from annotation.pages.common import heading, literal, paragraphs, present
-from annotation.pages.show import CHOICES, event, main_question, pair, player
+from annotation.pages.show import event, main_question, pair, player
 from annotation.session import Session
 from annotation.study import DID_NOT_PLAY
 from annotation.terms import Answer, Choice, Progress, Question, Refused, Task
@@ -23,15 +23,17 @@ LABELS: dict[Choice, str] = {"left": "Left", "same": "Same", "right": "Right"}
 def page() -> None:
     session = present().voter
     if session is None:
-        st.info("You are signed in as the owner. To vote yourself, make an invitation for you on the page Invite.")
+        st.info("You are signed in as the owner. To vote too, make yourself a link under Invite and export.")
         st.stop()
     progress = session.progress()
     if progress.done == 0 and not st.session_state.get("begun"):
-        instructions.text(session)
-        st.button("Start", on_click=_set, args=("begun", True), type="primary", shortcut="Enter")
-        instructions.trained(session)
+        instructions.show(session, _start)
         return
     ballot()
+
+
+def _start() -> None:
+    st.button("Start voting", on_click=_set, args=("begun", True), type="primary", shortcut="Enter")
 
 
 @st.fragment
@@ -58,7 +60,7 @@ def _pair(session: Session, task: Task, progress: Progress) -> None:
         st.warning(literal(notice))
     question = main_question(session.questions)
     name = f"{task.id}.{st.session_state.get('attempt', 0)}"
-    data = pair(name, task, question, session.min_watched, question.text)
+    data = pair(name, task, question, session.min_watched)
     player()(key=KEY, data=data, on_answer_change=_answered, on_failed_change=_failed)
     if st.session_state.get("failed") == name:
         _broken(task)
@@ -69,7 +71,8 @@ def _bar(session: Session, task: Task, progress: Progress) -> None:
     """How far, and the way back or past this pair: one line above the videos."""
     with st.container(horizontal=True, vertical_alignment="center"):
         share = progress.round_done / max(1, progress.round_size)
-        text = f"Round {progress.round_number}: {progress.round_done} of {progress.round_size}, {progress.done} in all"
+        done = f"{progress.round_done} of {progress.round_size} pairs in round {progress.round_number}"
+        text = done if progress.round_number <= 1 else f"{done}, {progress.done} in all"
         st.progress(min(1.0, share), text=text)
         st.button(
             "Undo", key="undo", on_click=_undo, disabled=not progress.may_undo, shortcut="U", help="The last vote"
@@ -167,7 +170,9 @@ def _break_due(progress: Progress) -> bool:
 
 def _pause(progress: Progress) -> None:
     heading("A round is done: a good moment for a break")
-    paragraphs(f"{progress.done} pairs in all. Everything is saved: you may close the page and come back by your link.")
+    paragraphs(
+        f"{progress.done} pairs done, all saved. You may close the page now and come back by your link, or go on."
+    )
     st.button("Go on", on_click=_set, args=("rested", progress.done), type="primary", shortcut="Enter")
     st.button("Undo the last vote", on_click=_undo, disabled=not progress.may_undo, shortcut="U")
 
@@ -195,6 +200,3 @@ def _forget(following: Task | None) -> None:
         st.session_state.pop(name, None)
     if following is not None:
         st.session_state["next"] = following
-
-
-__all__ = ["CHOICES", "ballot", "page"]

@@ -68,7 +68,6 @@ def pair_data(
     question: str = "",
     answers: Sequence[Choice] = (),
     min_watched: float = 0.0,
-    hint: str = "",
     autoplay: bool = True,
 ) -> dict[str, Any]:
     """What the component is given. Another `id` means another pair: the videos load anew and everything is reset.
@@ -83,7 +82,6 @@ def pair_data(
         "question": question,
         "answers": [vars(answer) for answer in answers],
         "min_watched": min_watched,
-        "hint": hint,
         "autoplay": autoplay,
         **vars(shape),
     }

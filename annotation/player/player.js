@@ -263,7 +263,7 @@ class Player {
     text(ref.play, lock.wanted ? "Pause" : "Play");
     text(ref.count, `${frame + 1} / ${this.data.frames}`);
     text(ref.rate, `${lock.rate}×`);
-    text(ref.hint, this.data.answers.length ? this.obstacle || this.data.hint || "" : "");
+    text(ref.hint, this.data.answers.length ? this.obstacle || this.data.question : "");
     ref.position.max = this.data.frames - 1;
     ref.position.value = frame;
     ref.position.setAttribute("aria-valuetext", `frame ${frame + 1} of ${this.data.frames}`);

@@ -7,10 +7,12 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
+from annotation.verbs.common import add_database
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study's folder")
-    parser.add_argument("--database", metavar="URL", help="SQLAlchemy address of the votes (default: a file in STUDY)")
+    add_database(parser)
     add_place(parser)
 
 
@@ -34,7 +36,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
     link = serve.invitation_link(arguments.study, arguments.database, chosen.base, {"owner": "owner"})
 
     def announce() -> None:
-        text = f"\nopen as the owner:\n\n  {link}\n\ninvite others on the page Invite. Ctrl-C stops.\n"
+        text = f"\nopen as the owner:\n\n  {link}\n\ninvite others under Invite and export. Ctrl-C stops.\n"
         print(text, file=sys.stderr, flush=True)
 
     serve.serve(arguments.study, arguments.database, chosen, announce)

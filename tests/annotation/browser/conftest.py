@@ -21,9 +21,10 @@ from starlette.routing import Route
 from annotation import player
 from magicvideo.clip import VideoClip, write_preview
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install magicvideo[dev]")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FRAMES, FPS, SIZE = 90, 15.0, 128
+Wait = Callable[[Callable[[], bool]], None]
+"""Blocks until something holds."""
 
 BARE = """<!doctype html><title>bare</title><body><div id="host"></div><script type="module">
 import mount from "/player.js";
@@ -40,7 +41,8 @@ def chromium() -> Iterator[Any]:
     """The system's Chromium, driven by playwright."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
+    driving = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
+    with driving.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
@@ -128,8 +130,8 @@ def bare(chromium: Any, bare_address: str) -> Iterator[Bare]:
 
 
 @pytest.fixture
-def wait() -> Callable[[Callable[[], bool]], None]:
-    def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait() -> Wait:
+    def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < end, "it did not happen"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
-from .conftest import FPS, Bare
+import pytest
 
-Wait = Callable[[Callable[[], bool]], None]
+from .conftest import FPS, FRAMES, Bare, Wait
+
+SECONDS = float(os.environ.get("PLAYER_SECONDS", "4"))
+"""How long playing is watched; `make test-long` raises it."""
 WATCH = """
 () => {
   window.shown = [[], []];
@@ -26,37 +28,169 @@ WATCH = """
 
 def apart(bare: Bare) -> list[float]:
     """By how many frames the videos differed at each picture of the screen."""
-    left, right = bare.page.evaluate("window.shown")
-    other = dict(right)
-    last, differences = None, []
-    moments = sorted({now for now, _ in left} | set(other))
-    mine, latest = dict(left), None
-    for now in moments:
-        last = mine.get(now, last)
-        latest = other.get(now, latest)
-        if last is not None and latest is not None:
-            differences.append(abs(last - latest) * FPS)
+    left, right = (dict(side) for side in bare.page.evaluate("window.shown"))
+    mine = other = None
+    differences = []
+    for now in sorted({*left, *right}):
+        mine, other = left.get(now, mine), right.get(now, other)
+        if mine is not None and other is not None:
+            differences.append(abs(mine - other) * FPS)
     return differences
 
 
-def test_both_videos_show_the_same_frame(bare: Bare, wait: Wait) -> None:
-    """While playing and after each seek; `PLAYER_SECONDS` makes the test longer."""
-    seconds = float(os.environ.get("PLAYER_SECONDS", "5"))
+def seek(bare: Bare, frame: int) -> None:
+    bare.page.evaluate("(k) => { ref('position').value = k; ref('position').dispatchEvent(new Event('input')) }", frame)
+
+
+def frame(bare: Bare) -> int:
+    return int(bare.text("count").split("/")[0]) - 1
+
+
+@pytest.mark.parametrize("rate", ["]", "["])
+def test_playing_videos_stay_within_one_frame(bare: Bare, rate: str) -> None:
+    """At 1.5 and 0.75 times the speed, over the end and after seeks."""
     bare.show()
     bare.ready()
+    bare.press(rate, " ")
+    bare.page.wait_for_timeout(300)
     bare.page.evaluate(WATCH)
-    bare.press(" ")
-    bare.page.wait_for_timeout(1000 * seconds)
-    playing = apart(bare)
-    assert len(playing) > seconds * FPS / 4, "it played"
-    assert max(playing) <= 1.01
     for place in (70, 3, 44):
-        bare.page.evaluate(
-            "(k) => { ref('position').value = k; ref('position').dispatchEvent(new Event('input')) }", place
-        )
-        bare.page.wait_for_timeout(300)
+        bare.page.wait_for_timeout(1000 * SECONDS / 4)
+        seek(bare, place)
+    bare.page.wait_for_timeout(1000 * SECONDS / 4)
+    found = apart(bare)
+    print(f"{len(found)} pictures, worst {max(found):.2f} frames apart")
+    assert len(found) > SECONDS * FPS / 4, "it played"
+    assert max(found) <= 1.01
+
+
+def test_a_pair_that_stands_still_shows_the_same_frame(bare: Bare, wait: Wait) -> None:
+    bare.show()
+    bare.ready()
+    for place in (70, 3, 44, FRAMES - 1):
+        seek(bare, place)
+        wait(lambda: bare.page.evaluate("!ref('video0').seeking && !ref('video1').seeking"))
+        wait(lambda place=place: [int(t * FPS) for t in bare.times()] == [place, place])
+    bare.press("ArrowLeft", "ArrowLeft", "ArrowRight")
+    wait(lambda: [int(t * FPS) for t in bare.times()] == [FRAMES - 2] * 2)
+    assert frame(bare) == FRAMES - 2
+    bare.press("Home")
+    wait(lambda: [int(t * FPS) for t in bare.times()] == [0, 0])
+
+
+def test_one_that_was_moved_alone_is_brought_back(bare: Bare, wait: Wait) -> None:
+    """What a decoder that falls behind looks like."""
+    bare.show()
+    bare.ready()
     bare.press(" ")
-    wait(lambda: bare.text("play") == "Play")
-    bare.page.wait_for_timeout(200)
-    left, right = bare.times()
-    assert left == right
+    bare.page.wait_for_timeout(300)
+    bare.page.evaluate("ref('video1').currentTime += 1")
+    wait(lambda: abs(bare.times()[0] - bare.times()[1]) * FPS < 1)
+    bare.page.evaluate(WATCH)
+    bare.page.wait_for_timeout(600)
+    assert max(apart(bare)) <= 1.01
+
+
+def test_answers_wait_until_both_were_watched(bare: Bare, wait: Wait) -> None:
+    bare.show(min_watched=0.9)
+    bare.ready()
+    bare.press("1")
+    assert not bare.events()
+    assert "Watch both videos first" in bare.text("spoken")
+    bare.press("]", "]", " ")
+    wait(lambda: "Watch" not in bare.text("hint"))
+    bare.press("3", "3", "1")
+    ((name, said),) = bare.events()
+    assert (name, said["value"], said["id"]) == ("answer", "3", "one")
+    assert min(said["watched"]) >= 0.9
+    assert 1 < said["seconds"] < 60
+    assert said["mark"] is None
+
+
+def test_flicker_counts_only_the_video_that_is_seen(bare: Bare) -> None:
+    bare.show()
+    bare.ready()
+    bare.press("f", " ")
+    bare.page.wait_for_timeout(2500)
+    bare.press("1")
+    ((_, said),) = bare.events()
+    assert said["watched"][0] > 0.2 > said["watched"][1]
+
+
+def test_an_answer_that_brings_no_next_pair_may_be_sent_again(bare: Bare, wait: Wait) -> None:
+    """A lost connection: the same answer goes out under the same name; another pair gets another name."""
+    bare.show()
+    bare.ready()
+    bare.press("1")
+    wait(lambda: "Not saved yet" in bare.text("notice"))
+    bare.press("1")
+    first, second = (said for _, said in bare.events())
+    assert first["request"] == second["request"]
+    bare.show(id="two")
+    bare.ready()
+    bare.press("2")
+    assert bare.events()[2][1]["request"] != first["request"]
+
+
+def test_a_mark_by_keyboard(bare: Bare) -> None:
+    bare.show()
+    bare.ready()
+    bare.press("ArrowRight", "ArrowRight")
+    bare.press("m", "x", "ArrowRight", "ArrowUp", "Enter", "1")
+    ((_, said),) = bare.events()
+    mark = said["mark"]
+    assert mark["side"] == 1
+    assert (round(mark["x"], 2), round(mark["y"], 2)) == (0.54, 0.46)
+    assert int(mark["second"] * FPS) == 2
+
+
+def test_a_mark_by_a_click(bare: Bare) -> None:
+    bare.show()
+    bare.ready()
+    bare.press("m")
+    box = bare.page.locator("[data-ref=frame0]").bounding_box()
+    bare.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    bare.press("1")
+    ((_, said),) = bare.events()
+    assert (said["mark"]["side"], round(said["mark"]["x"], 1), round(said["mark"]["y"], 1)) == (0, 0.2, 0.5)
+
+
+def test_keys_leave_typing_and_dialogs_alone(bare: Bare) -> None:
+    bare.show()
+    bare.ready()
+    bare.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input id=name>')")
+    bare.page.focus("#name")
+    bare.press("1", " ", "f")
+    assert bare.page.input_value("#name") == "1 f"
+    bare.page.evaluate("document.querySelector('#name').outerHTML = '<div role=dialog></div>'")
+    bare.press("1", "f", "Control+1")
+    assert not bare.events()
+    assert bare.page.evaluate("ref('side').getAttribute('aria-pressed')") == "true"
+
+
+def test_a_video_that_cannot_be_loaded_is_said_and_takes_no_answer(bare: Bare, wait: Wait) -> None:
+    bare.show(names=("a.mp4", "missing.mp4"))
+    wait(lambda: "could not be loaded" in bare.text("notice"))
+    bare.press("1")
+    assert [name for name, _ in bare.events()] == ["failed"]
+    bare.show(id="again")
+    bare.ready()
+    bare.press("1")
+    assert bare.events()[1][0] == "answer"
+
+
+def test_every_control_has_a_name_and_can_be_reached_by_tab(bare: Bare) -> None:
+    bare.show(prompt="<b>not bold</b>")
+    bare.ready()
+    assert bare.text("prompt") == "<b>not bold</b>"
+    names = bare.page.evaluate(
+        "[...ref('stage').getRootNode().querySelectorAll('button, input')].map("
+        "(e) => e.getAttribute('aria-label') || e.textContent.trim())"
+    )
+    assert all(names)
+    reached = set()
+    for _ in range(30):
+        bare.press("Tab")
+        focus = "ref('stage').getRootNode().activeElement"
+        reached.add(bare.page.evaluate(f"{focus}?.getAttribute('aria-label') || {focus}?.textContent.trim()"))
+    assert {"Answer 11", "Answer 22", "Answer 33", "Frame", "Slower", "Flicker", "Wipe", "Mark"} <= reached
