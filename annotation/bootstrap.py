@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from annotation.clustering import NET, Floats, Shares, cluster_counts, of_votes
-from annotation.ratings import CONVENTIONS, LEVEL, Estimate, values
+from annotation.clustering import Floats, Shares, cluster_counts, of_votes
+from annotation.ratings import CONVENTIONS, LEVEL, Estimate, gradients, values
 from annotation.table import Outcomes
 
 DRAWS = 1000
@@ -33,8 +33,9 @@ def intervals(
     rng = np.random.default_rng(seed)
     ways = [cluster_counts(codes, outcomes.outcome) for codes in (outcomes.annotator, outcomes.prompt)]
     drawn = [values(_weights(rng, draws, len(counts)) @ counts) for counts in ways if len(counts) > 1]
-    stretch = _stretch(shares, [len(counts) for counts in ways if len(counts) > 1], level)
-    return {name: _interval(name, observed, drawn, stretch, level) for name in CONVENTIONS}
+    groups = [len(counts) for counts in ways if len(counts) > 1]
+    stretch = {name: _stretch(shares, slope, groups, level) for name, slope in gradients(shares.p).items()}
+    return {name: _interval(name, observed, drawn, stretch[name], level) for name in CONVENTIONS}
 
 
 def _interval(
@@ -54,13 +55,13 @@ def _interval(
     return Estimate(value, max(least, low), min(1.0, high))
 
 
-def _stretch(shares: Shares, groups: list[int], level: float) -> float:
-    """The draws' spread to that of the two-way error of net, then z to t."""
-    if not groups:
+def _stretch(shares: Shares, slope: Floats, groups: list[int], level: float) -> float:
+    """The draws' spread to that of the two-way error of a convention with this gradient, then z to t."""
+    if not groups or not np.isfinite(slope).all():
         return 1.0
     ways = shares.parts[: len(groups)]
-    each = [float(NET @ part @ NET) * (g - 1) / g for part, g in zip(ways, groups, strict=True)]
-    wanted = shares.variance(NET)
+    each = [float(slope @ part @ slope) * (g - 1) / g for part, g in zip(ways, groups, strict=True)]
+    wanted = shares.variance(slope)
     if not sum(each) or not wanted:
         return 1.0
     return float(np.sqrt(wanted / sum(each)) * shares.quantile(level) / ndtri((1 + level) / 2))

@@ -24,6 +24,9 @@ CONVENTIONS = ("gsb_ratio", "net", "half_tie", "decisive", "tie_rate")
 ORDERING = ("gsb_ratio", "net", "decisive")
 """Those that can put systems in different orders; half_tie is net on another scale."""
 
+GOOD, TIE = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+DECIDED, ANY = np.array([1.0, 0.0, 1.0]), np.ones(3)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -79,8 +82,8 @@ def rate(shares: Shares, level: float = LEVEL) -> Rating:
         gsb_ratio=_ratio(shares, level),
         net=net,
         half_tie=Estimate(*(None if v is None else (1 + v) / 2 for v in (net.value, net.low, net.high))),
-        decisive=_proportion(shares, np.array([1.0, 0, 0]), np.array([1.0, 0, 1]), level),
-        tie_rate=_proportion(shares, np.array([0, 1.0, 0]), np.array([1.0, 1, 1]), level),
+        decisive=_proportion(shares, GOOD, DECIDED, level),
+        tie_rate=_proportion(shares, TIE, ANY, level),
         p=_p_of_net(shares),
         design_effect=effect,
         effective_n=None if not effect else shares.n / effect,
@@ -102,6 +105,15 @@ def values(counts: Floats) -> dict[str, Floats]:
             "decisive": good / (good + bad),
             "tie_rate": same / n,
         }
+
+
+def gradients(p: Floats) -> dict[str, Floats]:
+    """Of every convention in the shares (G, S, B), [3] each; of gsb_ratio on its logarithm. Not finite at its ends."""
+    good, _, bad = p
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.array([1 / (1 - bad), 1 / (1 - bad) - 1 / (1 - good), -1 / (1 - good)])
+        decisive = np.array([bad, 0.0, -good]) / (good + bad) ** 2
+    return {"gsb_ratio": ratio, "net": NET, "half_tie": NET / 2, "decisive": decisive, "tie_rate": TIE}
 
 
 def _net(shares: Shares, level: float) -> Estimate:
@@ -129,7 +141,7 @@ def _ratio(shares: Shares, level: float) -> Estimate:
     value = (good + same) / (bad + same)
     if good + same == 0:
         return Estimate(0.0)
-    variance = shares.variance(np.array([1 / (1 - bad), 1 / (1 - bad) - 1 / (1 - good), -1 / (1 - good)]))
+    variance = shares.variance(gradients(shares.p)["gsb_ratio"])
     if variance is None or shares.counts.max() == shares.n:
         return Estimate(float(value))
     half = shares.quantile(level) * np.sqrt(variance)

@@ -1,4 +1,4 @@
-"""Studies with a known truth: annotators and prompts with leanings of their own, sides balanced, ties by a threshold."""
+"""Studies with a known truth: annotators and prompts have leanings of their own, a threshold makes ties."""
 
 from __future__ import annotations
 
@@ -58,3 +58,15 @@ def frame(votes: Votes) -> pd.DataFrame:
 def again(votes: Votes) -> Votes:
     """Through names and back."""
     return coded(tidy(frame(votes)))
+
+
+def truth(
+    advantage: float, *, annotator_sd: float = 0.4, prompt_sd: float = 0.4, tie: float = 0.4
+) -> tuple[float, float, float]:
+    """Shares of Good, Same, Bad over all annotators and prompts that `study` may draw, sides balanced."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    d = advantage + np.hypot(annotator_sd, prompt_sd) * nodes
+    weights = weights / weights.sum()
+    good = float(weights @ (1 / (1 + np.exp(tie - d))))
+    bad = float(weights @ (1 / (1 + np.exp(tie + d))))
+    return good, 1 - good - bad, bad
