@@ -150,7 +150,7 @@ def _names(column: pd.Series, name: str, place: Place) -> pd.Series:
     empty = column.isna().to_numpy()
     labels = [str(label).strip() for label in column.cat.categories]
     if "" in labels:
-        empty |= np.array([label == "" for label in labels])[column.cat.codes.to_numpy()]
+        empty = empty | np.array([label == "" for label in labels])[column.cat.codes.to_numpy()]
     if empty.any():
         raise InputError(f"{place(int(empty.argmax()))}: {name!r} is empty; fill it in or remove the row")
     return _relabelled(column, labels)
