@@ -54,7 +54,7 @@ def _as_it_is(decorated: Any = None, *_: Any, **__: Any) -> Any:
 
 
 with without(*UNUSED):
-    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, IPAdapterAttnProcessor
+    from diffusers.models.attention_processor import AttnProcessor, IPAdapterAttnProcessor
     from diffusers.models.autoencoders.vae import VectorQuantizer
     from diffusers.models.controlnets.controlnet import ControlNetModel
     from diffusers.models.modeling_utils import no_init_weights
@@ -64,7 +64,6 @@ with without(*UNUSED):
 
 __all__ = [
     "AttnProcessor",
-    "AttnProcessor2_0",
     "ControlNetModel",
     "DPMSolverMultistepScheduler",
     "IPAdapterAttnProcessor",

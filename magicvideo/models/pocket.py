@@ -18,7 +18,6 @@ from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.models.lean import no_init_weights
 from magicvideo.models.refiner import Refiner
-from magicvideo.models.unet import use_fused_attention
 
 GENERATORS = {True: "generator", False: "generator-video-only"}
 """Weights of each position of the `joint_training` switch."""
@@ -41,7 +40,6 @@ def generator(joint_training: bool) -> Generator:
     with no_init_weights():
         model = Generator()
     model.load_weights(weights.load(GENERATORS[joint_training]))
-    use_fused_attention(model.spatial)
     return _for_sampling(model)
 
 

@@ -13,7 +13,6 @@ from magicvideo.config import MOST_AT_ONCE
 from magicvideo.models.autoencoder import LATENT_CHANNELS
 from magicvideo.models.lean import (
     AttnProcessor,
-    AttnProcessor2_0,
     IPAdapterAttnProcessor,
     MotionAdapter,
     UNet2DConditionModel,
@@ -71,17 +70,6 @@ def motion_unet(spatial: UNet2DConditionModel) -> UNetMotionModel:
     plain = {name: AttnProcessor() if "motion" in name else p for name, p in unet.attn_processors.items()}
     unet.set_attn_processor(plain)
     return unet
-
-
-def use_fused_attention(spatial: UNet2DConditionModel) -> None:
-    """Self-attention of the spatial layers in one fused operation: for sampling alone.
-
-    Forward it takes about a fifth off a V2V step on a CPU; backward the plain form is faster. Attention to text,
-    appearance and other frames has too few tokens to gain.
-    """
-    for name in spatial.attn_processors:
-        if "attn2" not in name:
-            spatial.get_submodule(name.removesuffix(".processor")).set_processor(AttnProcessor2_0())
 
 
 def motion_state(unet: UNetMotionModel) -> dict[str, Tensor]:
