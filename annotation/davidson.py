@@ -24,7 +24,7 @@ from annotation.ratings import LEVEL, Estimate
 from annotation.table import Ints, Votes
 
 STEPS = 60
-TOLERANCE = 1e-10
+TOLERANCE = 1e-13
 
 Ties = Literal["davidson", "half"]
 
