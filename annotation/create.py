@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -189,14 +190,14 @@ def read_strata(path: Path) -> dict[str, str]:
 
 def _systems(spec: str, lines: list[Prompt] | None, prompts: Path | None) -> Iterator[tuple[str, list[Source]]]:
     name, equals, place = spec.partition("=")
-    if not equals or Path(spec).exists():
+    if not equals or os.path.exists(spec):  # unlike Path's, these say False for names no file can have
         name, place = "", spec
     path, arm = Path(place), ""
-    if not path.exists() and ":" in place:
+    if not os.path.exists(path) and ":" in place:
         head, _, arm = place.rpartition(":")
         path = Path(head)
-    if not path.is_dir():
-        raise InputError(f"{spec}: no such folder: {path}")
+    if not os.path.isdir(path):
+        raise InputError(f"{spec[:200]}: no such folder: {place[:200]}")
     record = read_json(path / "run.json") if (path / "run.json").is_file() else {}
     kind = record.get("kind") if isinstance(record, dict) else None
     if kind == "ablation":
