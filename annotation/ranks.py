@@ -60,8 +60,8 @@ def _surely_above(fit: Fit, level: float, draws: int, seed: int) -> Floats | Non
     first, second = np.triu_indices(k, 1)
     difference = fit.strengths[first] - fit.strengths[second]
     error = np.sqrt(np.max([_variances(part, first, second) for part in fit.parts], axis=0))
-    ratio = np.divide(difference, error, out=np.full(len(error), np.inf) * np.sign(difference), where=error > 0)
-    sure = np.abs(ratio) > _critical(fit, first, second, level, draws, seed)
+    ratio = np.divide(np.abs(difference), error, out=np.full(len(error), np.inf), where=error > 0)
+    sure = ratio > _critical(fit, first, second, level, draws, seed)
     above = np.zeros((k, k))
     above[first[sure & (difference > 0)], second[sure & (difference > 0)]] = 1
     above[second[sure & (difference < 0)], first[sure & (difference < 0)]] = 1

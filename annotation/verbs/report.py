@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from annotation.verbs.common import add_database
 from magicvideo.errors import InputError
 from magicvideo.files import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("study", type=Path, nargs="?", metavar="STUDY", help="a study's folder, with the votes so far")
     source.add_argument("--votes", type=Path, metavar="FILE", help=".csv, .jsonl, .parquet or Label Studio's .json")
     source.add_argument("--counts", type=Path, metavar="CSV", help="columns system, good, same, bad")
     parser.add_argument("--base", metavar="SYSTEM", help="rate the others against this one: Good is a vote for it")
@@ -27,6 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--style", metavar="A,B", help="metrics of --scores that a second ranking holds equal")
     parser.add_argument("--raters", type=_positive, metavar="N", help="planned votes on each prompt, for stopping")
     parser.add_argument("--draws", type=_positive, default=1000, metavar="N", help="of the bootstrap (default: 1000)")
+    add_database(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results to this .json file")
 
 
@@ -54,7 +60,6 @@ def _counts(arguments: Namespace) -> dict[str, Any]:
 
 
 def _votes(arguments: Namespace) -> dict[str, Any]:
-    from annotation.exchange import read_votes
     from annotation.report import Options, from_votes
     from annotation.scores import read_scores
 
@@ -62,8 +67,26 @@ def _votes(arguments: Namespace) -> dict[str, Any]:
     if style and not arguments.scores:
         raise InputError("--style needs --scores with the metrics that it names")
     scores = read_scores(arguments.scores) if arguments.scores else None
-    options = Options(arguments.base, arguments.raters, arguments.draws, scores=scores, style=style)
-    return from_votes(read_votes(arguments.votes), options)
+    frame, raters = _frame(arguments)
+    return from_votes(frame, Options(arguments.base, raters, arguments.draws, scores=scores, style=style))
+
+
+def _frame(arguments: Namespace) -> tuple[pd.DataFrame, int | None]:
+    """The votes, and how many were planned on each prompt of a pair. A study knows the order in which they came."""
+    from annotation.exchange import read_votes
+
+    if arguments.votes is not None:
+        return read_votes(arguments.votes), arguments.raters
+    from annotation.owner import export
+    from annotation.session import opened
+    from annotation.table import tidy
+
+    study, votes = opened(arguments.study, arguments.database)
+    found = export(study, votes)
+    if found.empty:
+        raise InputError(f"{arguments.study}: no votes yet; `magicvideo study status` shows how far it is")
+    arrived = found.sort_values("at", kind="stable").reset_index(drop=True)
+    return tidy(arrived, where=str(arguments.study)), arguments.raters or int(study.bundle.design["raters"])
 
 
 def _positive(text: str) -> int:

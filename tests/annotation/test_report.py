@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from simulate import frame, study
+from small_study import freeze
 
+from annotation.invitations import invite
 from annotation.report import Options, from_votes
 from annotation.scores import read_scores
+from annotation.session import Session, opened
 from annotation.table import tidy
+from annotation.terms import Answer, Watched
 from magicvideo.cli import main
 from magicvideo.errors import InputError
 
@@ -99,6 +103,27 @@ def test_a_handful_of_votes_gives_a_result_with_warnings() -> None:
     text = " / ".join(found["warnings"])
     assert "no ranking: some systems won or lost every vote" in text
     assert "one annotator only" in text
+
+
+def test_a_study_is_reported_from_its_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two people vote for the left side on every pair; checks and repeats are asked but not counted."""
+    folder = tmp_path / "study"
+    freeze(folder)
+    study, votes = opened(folder)
+    assert main(["study", "report", str(folder)]) == 2
+    assert "no votes yet" in capsys.readouterr().err
+    for person in ("ann@example.org", "bob@example.org"):
+        session = Session.open(folder, invite(study, votes, person, "annotator", 1)[1])
+        task = session.next_task()
+        while task is not None:
+            answers = {q.id: Answer("left") for q in session.questions}
+            task = session.vote(task.id, f"c-{task.id}", answers, Watched(1, 1), 5.0).next
+    assert main(["study", "report", str(folder), "--json", "--draws", "20"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["systems"]) == {"ours", "theirs", "third"}
+    assert found["votes"] == len(study.bundle.units) * int(study.bundle.design["raters"])
+    assert len(found["criteria"]) == len(session.questions) - 1
+    assert found["annotators"] == 2
 
 
 def test_doubled_votes_are_noticed() -> None:
