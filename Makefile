@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks clean
+.PHONY: help install demo test lint check train weights-table benchmarks study-statistics clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -53,6 +53,9 @@ weights-table: $(STAMP) ## docs/weights.md again, from the weights' manifest
 
 benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges nothing
 	$(BIN)/python tests/benchmarks/bench.py
+
+study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
+	$(BIN)/python tests/benchmarks/study_statistics.py
 
 clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
 	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis
