@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -16,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "annotation"))
 from simulate import frame, study, truth
 
 from annotation import bootstrap, clustering
 from annotation.davidson import fit
+from annotation.exchange import read_votes
 from annotation.ranks import ranking
 from annotation.ratings import CONVENTIONS, rate, values
 from annotation.report import Options, from_votes
 from annotation.stopping import advise
-from annotation.table import Outcomes, by_pair, tidy
+from annotation.table import Outcomes, by_pair
 from evals.stats import wilson
 
 DESIGNS: dict[str, dict[str, Any]] = {
@@ -109,9 +113,11 @@ def million(rows: int) -> None:
     """Wall and processor seconds of reading and of the whole report, 20 systems, 200 annotators, 500 prompts."""
     rng = np.random.default_rng(0)
     votes = study(rng, annotators=200, prompts=500, votes=rows, strengths=tuple(np.linspace(0.5, -0.5, 20)))
-    rows_of_names = frame(votes)
     found: dict[str, Any] = {}
-    timed("check and code the frame", lambda: found.update(tidy=tidy(rows_of_names)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "votes.csv"
+        arrow_csv.write_csv(pa.Table.from_pandas(frame(votes)), path)
+        timed("read and check a CSV file", lambda: found.update(tidy=read_votes(path)))
     timed("report with 1000 draws", lambda: found.update(report=from_votes(found["tidy"], Options(draws=1000))))
     print(f"  {found['report']['votes']:,} votes, {len(found['report']['pairs'])} pairs")
 
