@@ -7,6 +7,7 @@ is what judges an interpolator: key frames pass through it untouched.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,37 +55,38 @@ def between(per_frame: PerFrame) -> Callable[[Seen], float | Unscored]:
     return value
 
 
-def _metric(
-    name: str,
-    title: str,
-    unit: str,
-    better: bool,
-    per_frame: PerFrame,
-    need: Need,
-    scale: tuple[float | None, float | None],
-    definition: str,
-    made_only: bool,
-) -> Metric:
-    which = "frames made in between" if made_only else "frames"
-    return Metric(
-        name=f"{name}_{'between' if made_only else 'truth'}",
-        title=f"{title}, {'frames in between' if made_only else 'to the truth'}",
-        unit=unit,
-        higher_is_better=better,
-        reads=f"how close the {which} are to the true ones; only where the truth is known",
-        definition=f"{definition}, mean over {which}; truth resized to the clip by bicubic",
-        needs=(need,),
-        value=between(per_frame) if made_only else over_all(per_frame),
-        scale=scale,
-    )
+@dataclass(frozen=True)
+class _Kind:
+    """What a metric over all frames and its twin over the made ones share."""
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    per_frame: PerFrame
+    need: Need
+    scale: tuple[float | None, float | None]
+    definition: str
+
+    def metric(self, made_only: bool) -> Metric:
+        which = "frames made in between" if made_only else "frames"
+        return Metric(
+            name=f"{self.name}_{'between' if made_only else 'truth'}",
+            title=f"{self.title}, {'frames in between' if made_only else 'to the truth'}",
+            unit=self.unit,
+            higher_is_better=self.higher_is_better,
+            reads=f"how close the {which} are to the true ones; only where the truth is known",
+            definition=f"{self.definition}, mean over {which}; truth resized to the clip by bicubic",
+            needs=(self.need,),
+            value=between(self.per_frame) if made_only else over_all(self.per_frame),
+            scale=self.scale,
+        )
 
 
-def _both(*about: object) -> tuple[Metric, Metric]:
-    return _metric(*about, made_only=False), _metric(*about, made_only=True)  # type: ignore[arg-type]
-
-
-PSNR, PSNR_BETWEEN = _both(
+_PSNR = _Kind(
     "psnr", "PSNR", "dB", True, psnr, PIXELS, (0, None), "10log10(1/MSE) on RGB, MSE at least 1/12 of a level squared"
 )
-SSIM, SSIM_BETWEEN = _both("ssim", "SSIM", "share", True, ssim, PIXELS, (-1, 1), "SSIM 11x11 on RGB")
-LPIPS, LPIPS_BETWEEN = _both("lpips", "LPIPS", "distance", False, lpips, PERCEPTUAL, (0, None), "distance to the truth")
+_SSIM = _Kind("ssim", "SSIM", "share", True, ssim, PIXELS, (-1, 1), "SSIM 11x11 on RGB")
+_LPIPS = _Kind("lpips", "LPIPS", "distance", False, lpips, PERCEPTUAL, (0, None), "distance to the truth")
+PSNR, SSIM, LPIPS = (kind.metric(made_only=False) for kind in (_PSNR, _SSIM, _LPIPS))
+PSNR_BETWEEN, SSIM_BETWEEN, LPIPS_BETWEEN = (kind.metric(made_only=True) for kind in (_PSNR, _SSIM, _LPIPS))
