@@ -35,7 +35,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Given:
-    """A slot that is now held. `lost_by` had it until their lease ended, or None."""
+    """A slot that is now held, as it was before. `lost_by` had it until their lease ended, or None."""
 
     slot: Row[Any]
     new: bool

@@ -208,7 +208,7 @@ def _golds(items: Sequence[str], systems: Sequence[str], settings: Settings) -> 
         return ()
     rng = _random(settings, "golds")
     order = rng.sample(list(items), len(items))
-    found = []
+    found: list[Gold] = []
     for _ in range(settings.gold_pool):
         for kind in GOLDS:
             found.append(Gold(kind, order[len(found) % len(order)], systems[rng.randrange(len(systems))]))

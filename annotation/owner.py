@@ -80,4 +80,5 @@ def _line(names: tuple[str, str], state: Stopping) -> str:
     a, b = names
     done = "may stop" if state.stop else "go on"
     counts = f"{state.won} prompts to {state.lost}, {state.tied} even, {state.unsettled} without all their votes"
-    return f"{a} and {b}: {counts}; e-value {state.peak:.3g} of {state.bar:.3g} ({done})"
+    evidence = f"e-value {state.e_prompts:.3g} over prompts, {state.e_annotators:.3g} over annotators"
+    return f"{a} and {b}: {counts}; {evidence}; {state.bar:.3g} is enough ({done})"

@@ -191,8 +191,8 @@ class Session:
         if slot is None:
             return None
         item, left, right = self.study.sides(slot.kind, slot.unit, bool(slot.swapped))
-        sides = [self.study.media(item.key, side) for side in (left, right)]
-        return Task(slot.code, item.prompt, *sides, slot.expires)
+        seen, other = (self.study.media(item.key, side) for side in (left, right))
+        return Task(slot.code, item.prompt, seen, other, slot.expires)
 
     def _check(self, answers: Mapping[str, Answer]) -> None:
         known = {question.id: question for question in self.questions}

@@ -29,7 +29,6 @@ from magicvideo.files import atomic_path, read_json, write_json
 from magicvideo.runs import content_key
 
 BUNDLE, MEDIA, SECRET, VOTES = "study.json", "media", "secret.key", "votes.sqlite"
-FORMAT = 1
 Use = Literal["main", "copy", "original", "degraded", "example", "example_degraded"]
 """What a served video is for. Golds and examples have files of their own, so that an address never gives one away."""
 OVERALL = "overall"
@@ -106,7 +105,7 @@ class Rules(_Frozen):
 class Bundle(_Frozen):
     """All that decides what a vote of this study means."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     title: str
     systems: tuple[str, ...]
     items: tuple[Item, ...]

@@ -259,8 +259,7 @@ class Votes:
             self._log(connection, "expired", given.lost_by, given.slot.id)
         if given.new:
             self._log(connection, "leased", terms.annotator, given.slot.id)
-            return connection.execute(select(slots).where(slots.c.id == given.slot.id)).one()
-        return given.slot
+        return connection.execute(select(slots).where(slots.c.id == given.slot.id)).one()
 
     def _cast(self, connection: Connection, terms: Terms, ballot: Ballot) -> bool:
         """Write the vote, unless it is there already. Returns whether it was."""
