@@ -53,7 +53,11 @@ class Votes:
     def __init__(self, study: Study, address: str, clock: Clock = time.time) -> None:
         self.study, self.clock = study, clock
         self.database = Database(address, study.id)
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self.database.close()
+            raise
 
     def close(self) -> None:
         self.database.close()

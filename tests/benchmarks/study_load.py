@@ -26,7 +26,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -128,6 +128,7 @@ class Client:
             task = found["task"] if "task" in found else self.ask({"what": "next"}).get("task")
             if self.think:
                 time.sleep(rng.expovariate(1 / self.think))
+        self.close()
 
     def note(self, task: str, found: dict[str, Any], seconds: float) -> None:
         with self.tally.lock:
@@ -152,17 +153,23 @@ class Client:
                     return dict(json.loads(back))
             except OSError:
                 pass
-            self._file = None
+            self.close()
             with self.tally.lock:
                 self.tally.retries += 1
             time.sleep(0.05)
         raise TimeoutError("no server answered")
 
     def connect(self) -> Any:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(60)
-        connection.connect(random.choice(self.sockets))
-        return connection.makefile("rwb")
+        with socket.socket(socket.AF_UNIX) as connection:  # the file keeps it open
+            connection.settimeout(60)
+            connection.connect(random.choice(self.sockets))
+            return connection.makefile("rwb")
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
 
 # The whole
