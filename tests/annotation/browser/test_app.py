@@ -23,7 +23,7 @@ from annotation.design import Settings
 from annotation.session import opened
 from magicvideo.clip import write_preview
 
-from .conftest import Wait, moving_bar
+from .conftest import moving_bar
 
 SYSTEMS = ("zebrafish", "quokkanet")
 PROMPTS = ("<b>bold</b> <script>window.hacked = 1</script> **stars** $x$ [a](b)", "a second prompt", "a third prompt")
@@ -125,16 +125,21 @@ def open_pair(page: Any) -> str:
 
 
 def vote(page: Any, key: str) -> None:
+    """Presses the key and waits for another pair, or a page without one."""
     before = open_pair(page)
     page.keyboard.press(key)
+    gone(page, before)
+
+
+def gone(page: Any, address: str) -> None:
     page.wait_for_function(
         "(old) => ![...document.querySelectorAll('*')].some("
         "(e) => e.shadowRoot?.querySelector('video')?.getAttribute('src') === old)",
-        arg=before,
+        arg=address,
     )
 
 
-def test_a_whole_session_by_keyboard_alone(person: Any, served: Served, wait: Wait) -> None:
+def test_a_whole_session_by_keyboard_alone(person: Any, served: Served) -> None:
     """From the link to the break: keys of the player, votes, undo; markup is shown as text."""
     before = served.votes()
     begin(person, served.link("keyboard"))
@@ -146,8 +151,10 @@ def test_a_whole_session_by_keyboard_alone(person: Any, served: Served, wait: Wa
         seen.add(person.locator("[data-ref=prompt]").text_content())
         vote(person, key)
         assert served.votes() == before + number + 1, "on disk before the next pair shows"
+    fifth = open_pair(person)
     person.keyboard.press("u")
-    wait(lambda: served.votes() == before + 3)
+    gone(person, fifth)
+    assert served.votes() == before + 3
     vote(person, "2")
     vote(person, "1")
     person.get_by_text("good moment for a break").wait_for()
@@ -159,6 +166,7 @@ def test_a_whole_session_by_keyboard_alone(person: Any, served: Served, wait: Wa
 def test_closing_the_browser_and_killing_the_server_loses_nothing(chromium: Any, served: Served) -> None:
     link, before = served.link("resumes"), served.votes()
     first = chromium.new_context()
+    first.set_default_timeout(60_000)
     page = first.new_page()
     begin(page, link)
     vote(page, "1")
@@ -168,6 +176,7 @@ def test_closing_the_browser_and_killing_the_server_loses_nothing(chromium: Any,
     served.kill()
     served.start()
     again = chromium.new_context()
+    again.set_default_timeout(60_000)
     page = again.new_page()
     page.goto(link)
     assert open_pair(page) == held, "the same pair as before"
@@ -183,7 +192,7 @@ def test_nobody_is_told_which_system_made_a_video(person: Any, served: Served) -
     files: dict[str, bytes] = {}
 
     def answer(response: Any) -> None:
-        heard.append(f"{response.url} {response.all_headers()}".encode())
+        heard.append(f"{response.url} {response.headers}".encode())
         if "/clips/" in response.url:
             files[response.url] = b""
 
