@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from annotation.access import INVITE, cookie_name, identify, identify_claims, study
+from annotation.access import INVITE, ROLES, cookie_name, identify, identify_claims, study
 from annotation.session import Session
 from annotation.terms import Role
 
@@ -30,9 +30,10 @@ class Present:
 def present() -> Present:
     """Read anew at every run, so that an invitation that was withdrawn ends at once."""
     signed_in = _signed_in()
+    found = {role: _invited(role) for role in ROLES}
     if signed_in is not None:
-        return Present(*(signed_in if signed_in.role == role else _invited(role) for role in ("annotator", "owner")))
-    return Present(_invited("annotator"), _invited("owner"))
+        found[signed_in.role] = signed_in
+    return Present(found["annotator"], found["owner"])
 
 
 def _invited(role: Role) -> Session | None:
