@@ -42,16 +42,17 @@ def trained(session: Session) -> None:
     heading("Try it: an example with a known answer", 2)
     example = examples[0]
     question = main_question(session.questions)
-    player()(key=KEY, data=pair("example", example, question, 0.0), on_answer_change=_answered)
-    given = st.session_state.get("example_answer")
-    if given is not None:
-        _tell(example, str(given))
+    said = st.session_state.get("example_answer") or {}
+    data = pair("example", example, question, received=said.get("request"))
+    player()(key=KEY, data=data, on_answer_change=_answered)
+    if said:
+        _tell(example, str(said.get("value")))
 
 
 def _answered() -> None:
     said = event(KEY, "answer")
     if said is not None:
-        st.session_state["example_answer"] = said.get("value")
+        st.session_state["example_answer"] = said
 
 
 def _tell(example: Example, given: str) -> None:

@@ -23,8 +23,10 @@ def player() -> Any:
     return declare()
 
 
-def pair(id: str, shown: Task | Example, question: Question, min_watched: float) -> dict[str, Any]:
-    """Data of the player for a task or an example."""
+def pair(
+    id: str, shown: Task | Example, question: Question, min_watched: float = 0.0, received: str | None = None
+) -> dict[str, Any]:
+    """Data of the player for a task or an example; `received` as in `pair_data`."""
     left = shown.left
     return pair_data(
         id,
@@ -34,6 +36,7 @@ def pair(id: str, shown: Task | Example, question: Question, min_watched: float)
         question=question.text,
         answers=CHOICES,
         min_watched=min_watched,
+        received=received,
     )
 
 

@@ -60,7 +60,7 @@ def _pair(session: Session, task: Task, progress: Progress) -> None:
         st.warning(literal(notice))
     question = main_question(session.questions)
     name = f"{task.id}.{st.session_state.get('attempt', 0)}"
-    data = pair(name, task, question, session.min_watched)
+    data = pair(name, task, question, session.min_watched, st.session_state.get("refused"))
     player()(key=KEY, data=data, on_answer_change=_answered, on_failed_change=_failed)
     if st.session_state.get("failed") == name:
         _broken(task)
@@ -118,7 +118,7 @@ def _answered() -> None:
         answers = {main_question(session.questions).id: vote.answer, **_more(vote.task, session.questions)}
         receipt = session.vote(vote.task, vote.request, answers, vote.watched, vote.seconds)
     except Refused as refused:
-        st.session_state["notice"] = str(refused)
+        st.session_state.update(notice=str(refused), refused=said.get("request"))
     else:
         _forget(receipt.next)
 
@@ -196,7 +196,7 @@ def _set(name: str, value: object) -> None:
 
 def _forget(following: Task | None) -> None:
     """Another pair: what belonged to the last one goes."""
-    for name in ("failed", "attempt", "notice"):
+    for name in ("failed", "attempt", "notice", "refused"):
         st.session_state.pop(name, None)
     if following is not None:
         st.session_state["next"] = following

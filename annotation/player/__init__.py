@@ -68,11 +68,13 @@ def pair_data(
     question: str = "",
     answers: Sequence[Choice] = (),
     min_watched: float = 0.0,
+    received: str | None = None,
     autoplay: bool = True,
 ) -> dict[str, Any]:
     """What the component is given. Another `id` means another pair: the videos load anew and everything is reset.
 
     All texts are shown as text. `min_watched` in [0,1] is the share of both videos to see before an answer is taken.
+    `received` is the `request` of the last answer that arrived: where the pair stays, it may be answered anew.
     """
     return {
         "id": id,
@@ -82,6 +84,7 @@ def pair_data(
         "question": question,
         "answers": [vars(answer) for answer in answers],
         "min_watched": min_watched,
+        "received": received,
         "autoplay": autoplay,
         **vars(shape),
     }

@@ -49,7 +49,16 @@ class Player {
     const another = data.id !== this.data?.id || String(data.addresses) !== String(this.data.addresses);
     this.data = data;
     if (another) this.begin();
+    else if (this.sent && data.received === this.request) this.settle();
     this.render();
+  }
+
+  // The answer has arrived, and the pair stays: it may be answered anew.
+  settle() {
+    clearTimeout(this.unlock);
+    this.sent = null;
+    this.request = randomName();
+    this.notice("");
   }
 
   async begin() {

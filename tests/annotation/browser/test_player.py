@@ -132,6 +132,20 @@ def test_an_answer_that_brings_no_next_pair_may_be_sent_again(bare: Bare, wait: 
     assert bare.events()[2][1]["request"] != first["request"]
 
 
+def test_an_answer_that_arrived_and_brought_no_other_pair_may_be_changed(bare: Bare) -> None:
+    """As on the instructions page."""
+    bare.show()
+    bare.ready()
+    bare.press("1")
+    first = bare.events()[0][1]["request"]
+    bare.show(received=first)
+    bare.press("3")
+    assert [said["value"] for _, said in bare.events()] == ["1", "3"]
+    assert bare.events()[1][1]["request"] != first
+    bare.page.wait_for_timeout(300)
+    assert bare.text("notice") == ""
+
+
 def test_a_mark_by_keyboard(bare: Bare) -> None:
     bare.show()
     bare.ready()
