@@ -89,7 +89,7 @@ def drawn(request: WorldPrompts) -> tuple[Prompt, ...]:
     from magicvideo.world import Scene, caption, in_video_data, sample_scene
 
     in_videos = {"in_videos": True, "images_only": False}.get(request.split)
-    split: Split = "train" if request.split in ("in_videos", "images_only") else request.split
+    split: Split = "train" if request.split == "in_videos" or request.split == "images_only" else request.split
 
     def wanted(scene: Scene) -> bool:
         return in_videos is None or in_video_data(scene.shape, scene.colour) == in_videos
