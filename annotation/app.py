@@ -15,7 +15,7 @@ from annotation.pages.common import STYLE, Present, present
 
 
 def main() -> None:
-    st.set_page_config("Video comparison", page_icon=":material/compare:", layout="wide")
+    st.set_page_config("Video comparison", layout="wide")  # an icon by name would be fetched from another server
     st.html(STYLE)
     here = present()
     if here.voter is None and here.owner is None:

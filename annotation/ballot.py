@@ -54,6 +54,11 @@ def read_ballot(event: Mapping[str, Any]) -> Said:
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise Refused("answers", f"the page sent a vote that cannot be read ({place}); reload the page") from None
-    mark = said.mark and Mark("right" if said.mark.side else "left", said.mark.second, said.mark.x, said.mark.y)
     task = said.id.rpartition(".")[0]
-    return Said(task, said.request, Answer(said.value, (), mark), Watched(*said.watched), said.seconds)
+    return Said(task, said.request, Answer(said.value, (), _mark(said.mark)), Watched(*said.watched), said.seconds)
+
+
+def _mark(place: _Place | None) -> Mark | None:
+    if place is None:
+        return None
+    return Mark("right" if place.side else "left", place.second, place.x, place.y)
