@@ -49,7 +49,8 @@ def agreement(votes: Votes, *, draws: int = DRAWS, seed: int = 0, level: float =
         return Agreement(Estimate(None), 0, 0)
     per_unit = coincidences(counts[shared])
     groups = compact(prompt[shared])
-    per_prompt = np.stack([np.bincount(groups, weights=column) for column in per_unit.reshape(-1, 9).T], axis=1)
+    sums = [np.bincount(groups, weights=column) for column in per_unit.reshape(-1, 9).T]
+    per_prompt = np.stack(sums, axis=1).astype(np.float64)
     alpha = _interval(per_prompt, draws, seed, level)
     return Agreement(alpha, int(shared.sum()), int(size[shared].sum()))
 

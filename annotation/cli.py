@@ -83,6 +83,6 @@ def _parser_class(parser: argparse.ArgumentParser) -> Any:
     """Sub-parsers raise or exit on errors as the parser above them does."""
 
     def make(**settings: Any) -> argparse.ArgumentParser:
-        return argparse.ArgumentParser(exit_on_error=parser.exit_on_error, **settings)  # type: ignore[attr-defined]
+        return argparse.ArgumentParser(exit_on_error=parser.exit_on_error, **settings)
 
     return make

@@ -159,7 +159,7 @@ def _names(column: pd.Series, name: str, place: Place) -> pd.Series:
 def _relabelled(column: pd.Series, labels: list[str]) -> pd.Series:
     """The same codes under other labels, where equal labels become one category."""
     names, merged = np.unique(np.array(labels, dtype=object), return_inverse=True)
-    return pd.Series(pd.Categorical.from_codes(merged[column.cat.codes.to_numpy()], categories=list(names)))
+    return pd.Series(pd.Categorical.from_codes(merged[column.cat.codes.to_numpy()], categories=pd.Index(names)))
 
 
 def _check_choices(column: pd.Series, place: Place) -> None:
@@ -188,7 +188,7 @@ def _shared(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def _filled(frame: pd.DataFrame, name: str, default: str) -> pd.Series:
     """An optional column as categories; what is missing or blank is the default."""
     if name not in frame.columns:
-        return pd.Series(pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int8), categories=[default]))
+        return pd.Series(pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int8), categories=pd.Index([default])))
     column = frame[name].astype("category")
     labels = [str(label).strip() or default for label in column.cat.categories]
     return _relabelled(column, [*labels, default])  # a missing value has the code -1, which is the last label

@@ -14,7 +14,8 @@ from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, join
 from magicvideo.runs import content_key
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 AT_ONCE = 32
 """Frames that an encoder or the decoder works on together; a longer clip needs no more memory there."""
 
