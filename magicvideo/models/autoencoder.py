@@ -1,4 +1,4 @@
-"""The latent space: an autoencoder with f = 8 and 16 channels, trained through noisy latents.
+"""The latent space: an autoencoder with f = 8 and 12 channels, trained through noisy latents.
 
 Latents are standardised by a BatchNorm without parameters, and the decoder is trained with Gaussian noise of a random
 level on them: they become smooth and coarse to fine, which is what lets a small diffusion model learn shapes. No
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 12
 FACTOR = 8
 
 
@@ -29,7 +29,7 @@ class _Block(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """RGB in [0,1] [N,3,H,W] <-> standardised latents [N,16,H/8,W/8]; H and W multiples of 8."""
+    """RGB in [0,1] [N,3,H,W] <-> standardised latents [N,12,H/8,W/8]; H and W multiples of 8."""
 
     def __init__(self, widths: tuple[int, int, int] = (32, 64, 128), blocks: int = 3) -> None:
         super().__init__()
@@ -59,11 +59,11 @@ class Autoencoder(nn.Module):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """[N,3,H,W] in [0,1] -> latents [N,16,H/8,W/8], zero mean and unit variance over the training images."""
+        """[N,3,H,W] in [0,1] -> latents [N,12,H/8,W/8], zero mean and unit variance over the training images."""
         return self.standardise(self.encoder(images * 2 - 1))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [N,16,h,w] -> images [N,3,8h,8w], about [0,1], not clipped."""
+        """Latents [N,12,h,w] -> images [N,3,8h,8w], about [0,1], not clipped."""
         return self.decoder(latents) * 0.5 + 0.5
 
 

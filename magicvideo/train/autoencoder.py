@@ -1,6 +1,6 @@
 """Trains the autoencoder through noisy latents, then its decoder alone with little noise.
 
-The first phase shapes the latent space (noise up to 0.5 of its standard deviation); the second wins back sharpness with
+The first phase shapes the latent space (noise up to 0.7 of its standard deviation); the second wins back sharpness with
 the encoder frozen.
 """
 
@@ -17,9 +17,9 @@ from magicvideo.models.autoencoder import Autoencoder, noisy
 from magicvideo.train import data
 from magicvideo.train.loop import Training
 
-STEPS = 2300
+STEPS = 1500
 TUNE = 500
-NOISE, TUNE_NOISE = 0.5, 0.12
+NOISE, TUNE_NOISE = 0.7, 0.15
 
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def measure(model: Autoencoder, count: int = 300) -> dict[str, Any]:
 
 
 def _batch(rng: np.random.Generator) -> Tensor:
-    size, count = (64, 48) if rng.uniform() < 0.6 else (128, 12)
+    size, count = (64, 64) if rng.uniform() < 0.6 else (128, 16)
     return data.images(data.scenes(rng, count), list(rng.uniform(0, 1, count)), size)
 
 

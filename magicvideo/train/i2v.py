@@ -1,7 +1,8 @@
 """Joint image-video training of the keyframe generator, and the same without images.
 
-Video steps show clips of 64 pixels from only part of the (shape, colour) pairs; image steps show all trained pairs at
-128 pixels. The second checkpoint sees as many video steps and no images, all else equal.
+Video steps show poor clips (blurred, compressed) of 64 pixels from only part of the (shape, colour) pairs; image steps
+show all trained pairs, clean, most of them at 128 pixels. The second checkpoint sees as many video steps and no images,
+all else equal.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from magicvideo.models.generator import Condition, Generator, dropped
 from magicvideo.models.text import token_ids
 from magicvideo.train import data, t2i
 from magicvideo.train.loop import FOLDER, Training
-from magicvideo.world import Scene, in_video_data
+from magicvideo.train.poor import poor
+from magicvideo.world import Scene, in_video_data, render
 
-VIDEO_STEPS = 300
+VIDEO_STEPS = 1500
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
-CLIPS, FRAMES, SIZE = 10, 8, 64
+CLIPS, FRAMES, SIZE = 12, 8, 64
 DROP = 0.12
 """Share of clips trained without appearance tokens, and of clips without control."""
 
@@ -58,7 +60,7 @@ def _train(part: Literal["generator", "generator-video-only"], steps: int, batch
     training = Training(part, model, steps, 8e-4, batch, lambda b: loss(coder, model, b), seed=2)
     training.run(resume)
     recipe = {
-        "data": "world clips 8x64x64 of 32 (shape, colour) pairs"
+        "data": "world clips 8x64x64, blurred and compressed, of 32 (shape, colour) pairs"
         + (", images 128x128 of 56 pairs" if part == "generator" else ", no images"),
         "from": "t2i",
         "steps": steps,
@@ -93,13 +95,15 @@ def clip_latents(coder: Autoencoder, frames: Tensor) -> Tensor:
 
 
 def clip_batch(rng: np.random.Generator) -> Clips:
-    """Clips of the pairs that training videos show, with paraphrased captions."""
+    """Poor clips of the pairs that training videos show, with paraphrased captions."""
     scenes = list[Scene]()
     while len(scenes) < CLIPS:
         scene = data.scenes(rng, 1)[0]
         if in_video_data(scene.shape, scene.colour):
             scenes.append(scene)
-    return Clips(data.clips(scenes, FRAMES, SIZE), token_ids(t2i.captions(scenes, rng)))
+    times = np.linspace(0, 1, FRAMES)
+    frames = np.stack([poor(render(s, times, SIZE), rng) for s in scenes])
+    return Clips(torch.from_numpy(frames), token_ids(t2i.captions(scenes, rng)))
 
 
 def _joint_batch(rng: np.random.Generator) -> Clips | t2i.Pictures:

@@ -1,4 +1,4 @@
-"""The training loop that every part shares: AdamW, warm-up and cosine, moving average, checkpoints, a learning curve.
+"""The training loop that every part shares: Muon and AdamW, warm-up, decay, moving average, checkpoints, a curve.
 
 Step k draws its batch from a generator seeded by (seed, k) and seeds torch's noise the same way, so a training that was
 killed and resumed sees what an uninterrupted one would have seen.
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from magicvideo.files import atomic_path, read_jsonl, write_jsonl
+from magicvideo.train.muon import optimizers
 
 FOLDER = Path("training")
 
@@ -41,6 +42,10 @@ class Training:
     loss: Callable[[Any], dict[str, Tensor]]
     warmup: int = 100
     weight_decay: float = 0.01
+    muon_lr: float = 0.02
+    """For weights that are matrices; `lr` is AdamW's, for the rest. Both follow the same schedule."""
+    decay: float = 1.0
+    """Share of the steps, at the end, in which the learning rate falls; before it the rate is constant."""
     ema: float = 0.998
     bf16: bool = True
     seed: int = 0
@@ -54,9 +59,12 @@ class Training:
         """Train from the start, or from the last checkpoint if `resume` and there is one."""
         device = next(self.module.parameters()).device
         trained = [p for p in self.module.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.lr, weight_decay=self.weight_decay, betas=(0.9, 0.99))
+        both = optimizers(self.module, self.muon_lr, self.lr, self.weight_decay)
+        for optimizer in both:
+            for group in optimizer.param_groups:
+                group["full"] = group["lr"]
         average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-        start = self._restore(optimizer, average) if resume else 0
+        start = self._restore(both, average) if resume else 0
         self._cut_curve(start)
         self.module.train()
         saved = time.monotonic()
@@ -67,16 +75,16 @@ class Training:
                 began = time.monotonic()
                 ready: Future[Any] = upcoming
                 upcoming = ahead.submit(self._batch, step + 1)
-                terms = self._step(step, ready.result(), optimizer, trained, device)
+                terms = self._step(step, ready.result(), both, trained, device)
                 _average(average, self.module, min(self.ema, (step + 1) / (step + 10)))
                 self.seconds += time.monotonic() - began
                 bar.update()
                 if step % 20 == 0:
                     self._note(step, terms, bar)
                 if time.monotonic() - saved > self.checkpoint_seconds:
-                    self._save(step + 1, optimizer, average)
+                    self._save(step + 1, both, average)
                     saved = time.monotonic()
-        self._save(self.steps, optimizer, average)
+        self._save(self.steps, both, average)
         self.module.load_state_dict(average)
         self.module.eval()
 
@@ -84,26 +92,34 @@ class Training:
         return self.batch(np.random.default_rng((self.seed, step)))
 
     def _step(
-        self, step: int, batch: Any, optimizer: torch.optim.Optimizer, trained: list[nn.Parameter], device: torch.device
+        self,
+        step: int,
+        batch: Any,
+        both: list[torch.optim.Optimizer],
+        trained: list[nn.Parameter],
+        device: torch.device,
     ) -> dict[str, float]:
         torch.manual_seed(self.seed * 1_000_003 + step)
-        for group in optimizer.param_groups:
-            group["lr"] = self.lr * self._schedule(step)
+        for group in (group for optimizer in both for group in optimizer.param_groups):
+            group["lr"] = group["full"] * self._schedule(step)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             terms = self.loss(batch)
         total = torch.stack([t.float() for t in terms.values() if t.requires_grad]).sum()
         if not torch.isfinite(total):
             raise FloatingPointError(f"{self.part}: the loss is {total.item()} at step {step}; lower the learning rate")
-        optimizer.zero_grad(set_to_none=True)
+        for p in trained:
+            p.grad = None
         total.backward()
         nn.utils.clip_grad_norm_(trained, self.clip_norm)
-        optimizer.step()
+        for optimizer in both:
+            optimizer.step()
         return {k: float(v.detach()) for k, v in terms.items()}
 
     def _schedule(self, step: int) -> float:
         if step < self.warmup:
             return (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        start = max(self.warmup, round(self.steps * (1 - self.decay)))
+        done = max(0.0, (step - start) / max(1, self.steps - start))
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def _note(self, step: int, terms: dict[str, float], bar: Any) -> None:
@@ -122,24 +138,25 @@ class Training:
     def _checkpoint(self) -> Path:
         return self.folder / self.part / "checkpoint.pt"
 
-    def _save(self, step: int, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> None:
+    def _save(self, step: int, both: list[torch.optim.Optimizer], average: dict[str, Tensor]) -> None:
         state = {
             "step": step,
             "seconds": self.seconds,
             "module": self.module.state_dict(),
             "average": average,
-            "optimizer": optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in both],
         }
         with atomic_path(self._checkpoint()) as temporary:
             torch.save(state, temporary)
 
-    def _restore(self, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+    def _restore(self, both: list[torch.optim.Optimizer], average: dict[str, Tensor]) -> int:
         if not self._checkpoint().exists():
             return 0
         state = torch.load(self._checkpoint(), weights_only=True)
         self.module.load_state_dict(state["module"])
         average.update(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(both, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self.seconds = float(state["seconds"])
         return int(state["step"])
 

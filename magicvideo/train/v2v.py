@@ -26,8 +26,8 @@ from magicvideo.train.i2v import clip_latents
 from magicvideo.train.loop import Training
 from magicvideo.world import render
 
-STEPS = 130
-CLIPS, FRAMES, SIZE = 3, 8, 128
+STEPS = 600
+CLIPS, FRAMES, SIZE = 4, 8, 128
 MOST_FAULT = 800
 """Highest training step from which the keyframes are guessed back."""
 MOST_STEP = 700

@@ -28,11 +28,12 @@ PALETTE = {
     "purple": (0.52, 0.24, 0.74),
     "pink": (0.97, 0.54, 0.73),
 }
-RIBS = 6.0
-"""Cycles of a ribbed shape's ribs over its radius: about 30 a side, so a medium shape shows them at 128 pixels and
-hardly at 64; a large one shows them at both."""
-WEAVE = 38.0
-"""Cycles a side of a ribbed scene's woven background."""
+RIBS = 8.0
+"""Cycles of a ribbed shape's ribs over its radius: fine enough that 128 pixels show them and 64 do not."""
+WEAVE = 32.0
+"""Cycles a side of a ribbed scene's woven background. At 128 pixels a period is four pixels and so lies alike in every
+patch of the autoencoder: whether there is a weave is one fact about the picture, not a phase for each patch. (With 38
+cycles the latents spent themselves on phases, and diffusion did not learn outlines: EXPERIMENTS.md.)"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _body(
     tone *= 1 + 0.14 * (dx * light[0] + dy * light[1]) / r  # towards the light
     if scene.texture == "ribbed":
         fade = _band_limit(RIBS / p.radius / size)[:, None, None]
-        tone *= 1 + 0.16 * fade * np.sin(2 * np.pi * RIBS * (qx + qy) * np.float32(np.sqrt(0.5)))
+        tone *= 1 + 0.10 * fade * np.sin(2 * np.pi * RIBS * (qx + qy) * np.float32(np.sqrt(0.5)))
     hx, hy = dx / r - 0.38 * light[0], dy / r - 0.38 * light[1]
     gloss = 0.30 * np.exp(-(hx * hx + hy * hy) / 0.05)
     rgb = np.asarray(PALETTE[scene.colour], np.float32)[None, :, None, None]
@@ -137,7 +138,7 @@ def backdrop(scene: Scene, size: int) -> Array:
         mix = 0.35 * (y + 0 * x)
     if scene.texture == "ribbed":
         fade = _band_limit(np.asarray([WEAVE / size], np.float32))[0]
-        mix = mix + 0.28 * fade * np.sin(2 * np.pi * (WEAVE * x + phase)) * np.sin(2 * np.pi * (WEAVE * y + phase))
+        mix = mix + 0.56 * fade * np.sin(2 * np.pi * WEAVE * x) * np.sin(2 * np.pi * WEAVE * y)
     one, two = (np.asarray(tone, np.float32)[:, None, None] for tone in scene.tones)
     return np.asarray(one + (two - one) * mix[None], np.float32)
 

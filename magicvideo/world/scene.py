@@ -15,7 +15,7 @@ SHAPES = ("circle", "square", "triangle", "star", "heart", "cross", "ring", "moo
 COLOURS = ("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink")
 BACKGROUNDS = ("plain", "striped", "checkered", "dotted")
 MOTIONS = ("still", "left", "right", "up", "down", "diagonal", "circle", "spin", "grow", "shrink", "bounce")
-SIZES = {"small": 0.165, "medium": 0.205, "large": 0.25}
+SIZES = {"small": 0.19, "medium": 0.23, "large": 0.27}
 """Radius as a share of the picture's side."""
 SPEEDS = {"slow": 0.65, "normal": 1.0, "fast": 1.4}
 TEXTURES = ("smooth", "ribbed")
