@@ -64,7 +64,7 @@ def test_texture_is_seen_at_128_and_fades_where_it_would_alias() -> None:
 
     edge, centre = np.s_[:, :10], np.s_[40:90, 40:90]  # woven background at the left, ribs in the middle
     assert seen(128)[edge].max() > 0.03
-    assert seen(128)[centre].max() > 0.1
+    assert seen(128)[centre].max() > 0.06
     assert seen(64)[:, :5].max() == 0
     assert seen(64).max() < 0.03
     assert seen(32).max() == 0
