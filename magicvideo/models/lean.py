@@ -25,10 +25,15 @@ COMPILER = "torch._dynamo"
 
 @contextmanager
 def without(*names: str) -> Iterator[None]:
-    """Modules that cannot be imported inside, unless they are already loaded; torch's compiler is stood in for."""
+    """Modules that cannot be imported inside, unless they are already loaded; torch's compiler is stood in for.
+
+    Nothing is hidden where transformers or diffusers is loaded: they load their parts as these are first used, and
+    would miss what is hidden.
+    """
     stands_in: dict[str, ModuleType | None] = dict.fromkeys(names)
     stands_in[COMPILER] = _no_compiler()
-    hidden = {name: module for name, module in stands_in.items() if name not in sys.modules}
+    in_use = any(name in sys.modules for name in ("transformers", "diffusers"))
+    hidden = {name: module for name, module in stands_in.items() if not in_use and name not in sys.modules}
     sys.modules.update(hidden)  # type: ignore[arg-type]  # None is documented: "import halted"
     try:
         yield

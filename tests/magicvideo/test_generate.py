@@ -184,7 +184,7 @@ def test_finished_work_is_found_again(generate: Generate, tmp_path: Path) -> Non
         (["--without", "contrlnet"], "unknown switch 'contrlnet': did you mean 'controlnet'"),
         (["--set", "i2v.stpes=3"], "did you mean 'steps'"),
         (["--set", "i2v.steps"], "--set i2v.steps: write KEY=VALUE"),
-        (["--set", "i2v.frames=33"], "less than or equal to 32 (got '33')"),
+        (["--set", "i2v.frames=257"], "less than or equal to 256 (got '257')"),
         (["--from", "/nowhere.png"], "no such file: /nowhere.png"),
         (["--prompts", "/nowhere.txt"], "no such prompt file: /nowhere.txt"),
         ([" "], "empty prompt"),
@@ -206,9 +206,9 @@ def test_no_prompt_is_answered(refused: Callable[..., str], tmp_path: Path) -> N
 def test_unreadable_material_is_answered(refused: Callable[..., str], tmp_path: Path, noise_clip: MakeClip) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"not a video")
     assert "broken.mp4: cannot be decoded" in refused(PROMPT, "--from", str(tmp_path / "broken.mp4"))
-    write_lossless(tmp_path / "long.mkv", noise_clip(33, 8, 8))
+    write_lossless(tmp_path / "long.mkv", noise_clip(257, 8, 8))
     words = ["--from", str(tmp_path / "long.mkv"), "--out", str(tmp_path / "out")]
-    assert "the clip has 33 frames" in refused(PROMPT, *words)
+    assert "the clip has 257 frames" in refused(PROMPT, *words)
     assert not (tmp_path / "out").exists()
 
 
