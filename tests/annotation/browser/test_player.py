@@ -46,6 +46,17 @@ def frame(bare: Bare) -> int:
     return int(bare.text("count").split("/")[0]) - 1
 
 
+def test_the_measure_sees_videos_that_are_apart(bare: Bare) -> None:
+    """Played without the player's hand, from 5 frames apart."""
+    bare.show()
+    bare.ready()
+    bare.page.evaluate(WATCH)
+    bare.page.evaluate("ref('video1').currentTime = 5.5 / 15")
+    bare.page.evaluate("Promise.all([ref('video0').play(), ref('video1').play()])")
+    bare.page.wait_for_timeout(1000)
+    assert max(apart(bare)) > 3
+
+
 @pytest.mark.parametrize("rate", ["]", "["])
 def test_playing_videos_stay_within_one_frame(bare: Bare, rate: str) -> None:
     """At 1.5 and 0.75 times the speed, over the end and after seeks."""
