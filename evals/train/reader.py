@@ -1,7 +1,8 @@
 """Trains the pocket reader on renders and on mildly damaged ones (blur, noise, JPEG, rescaling), like generated clips.
 
 A quarter of the clips have their colour channels exchanged and teach shape, background and motion only, so that a
-shape is not told by the colours it was seen in.
+shape is not told by the colours it was seen in. A few show one picture, as a reference image is read: they teach no
+motion.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ STEPS = 900
 BATCH = 32
 LENGTHS = (8, 9, 12, 16, 22, 32, 64, 94)
 EXCHANGED = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+PICTURES = 0.15
+"""Share of clips that show a single picture."""
 IGNORED = -100
 
 
@@ -48,7 +51,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 
 
 def batch(rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """Clips float32 [32,8,3,64,64] and each attribute's labels [32]; an exchanged clip's colour is `IGNORED`."""
+    """Clips float32 [32,8,3,64,64] and each attribute's labels [32]; a label that is not taught is `IGNORED`."""
     scenes = [sample_scene(rng, "train") for _ in range(BATCH)]
     clips = np.stack([render(scene, sampled_times(rng), SIDE) for scene in scenes])
     target = {name: labels([getattr(s, name) for s in scenes], known) for name, known in ATTRIBUTES.items()}
@@ -56,6 +59,9 @@ def batch(rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if rng.uniform() < 0.25:
             clips[i] = clips[i][:, EXCHANGED[rng.integers(len(EXCHANGED))]]
             target["colour"][i] = IGNORED
+        if rng.uniform() < PICTURES:
+            clips[i] = clips[i][rng.integers(FRAMES)]
+            target["motion"][i] = IGNORED
         clips[i] = soften(clips[i], rng)
     return torch.from_numpy(clips), target
 
