@@ -39,14 +39,15 @@ def trained(session: Session) -> None:
     examples = session.examples()
     if not examples:
         return
-    heading("Try it: an example with a known answer", 2)
     example = examples[0]
     question = main_question(session.questions)
     said = st.session_state.get("example_answer") or {}
     data = pair("example", example, question, received=said.get("request"))
-    player()(key=KEY, data=data, on_answer_change=_answered)
     if said:
         _tell(example, str(said.get("value")))
+    else:
+        heading("Try it: an example with a known answer", 2)
+    player()(key=KEY, data=data, on_answer_change=_answered)
 
 
 def _answered() -> None:

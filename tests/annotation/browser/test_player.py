@@ -9,7 +9,7 @@ import pytest
 from .conftest import FPS, FRAMES, Bare, Wait
 
 SECONDS = float(os.environ.get("PLAYER_SECONDS", "4"))
-"""How long playing is watched; `make test-long` raises it."""
+"""How long playing is watched; `PLAYER_SECONDS=12 pytest tests/annotation/browser/test_player.py` watches longer."""
 WATCH = """
 () => {
   window.shown = [[], []];
