@@ -27,17 +27,18 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             for parameters in _alike(p for p in group["params"] if p.grad is not None):
                 self._step(parameters, group["lr"], group["momentum"])
 
     def _step(self, parameters: list[nn.Parameter], lr: float, momentum: float) -> None:
         ahead = []
-        for p in parameters:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        for p, gradient in zip(parameters, gradients, strict=True):
             memory = self.state[p].setdefault("memory", torch.zeros_like(p))
-            memory.lerp_(p.grad, 1 - momentum)
-            ahead.append(torch.lerp(p.grad, memory, momentum).flatten(1))
+            memory.lerp_(gradient, 1 - momentum)
+            ahead.append(torch.lerp(gradient, memory, momentum).flatten(1))
         updates = orthogonal(torch.stack(ahead))
         rows, columns = updates.shape[1:]
         for p, update in zip(parameters, updates, strict=True):

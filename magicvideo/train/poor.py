@@ -22,7 +22,8 @@ def poor(frames: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray
     """Frames float32 [T,3,H,W] in [0,1] -> the same blurred and compressed by one drawn amount."""
     sigma, quality = float(rng.uniform(*BLUR)), int(rng.integers(QUALITY[0], QUALITY[1] + 1))
     levels = np.rint(frames.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
-    return np.stack([_frame(frame, sigma, quality) for frame in levels]).transpose(0, 3, 1, 2) / np.float32(255)
+    made = np.stack([_frame(frame, sigma, quality) for frame in levels]).transpose(0, 3, 1, 2)
+    return made.astype(np.float32) / np.float32(255)
 
 
 def _frame(frame: NDArray[np.uint8], sigma: float, quality: int) -> NDArray[np.uint8]:
