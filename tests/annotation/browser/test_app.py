@@ -131,12 +131,16 @@ def vote(page: Any, key: str) -> None:
     gone(page, before)
 
 
+GONE = """(old) => {
+  const players = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector("video")).filter(Boolean);
+  if (players.length) return players.every((video) => video.getAttribute("src") !== old);
+  return /A round is done|Thank you/.test(document.body.innerText);
+}"""
+
+
 def gone(page: Any, address: str) -> None:
-    page.wait_for_function(
-        "(old) => ![...document.querySelectorAll('*')].some("
-        "(e) => e.shadowRoot?.querySelector('video')?.getAttribute('src') === old)",
-        arg=address,
-    )
+    """Waits for another pair, or for a page that says why there is none: a player that is being drawn is neither."""
+    page.wait_for_function(GONE, arg=address)
 
 
 def test_a_whole_session_by_keyboard_alone(person: Any, served: Served) -> None:
