@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.clustering import NET, Floats, Shares, quantile, two_sided_p
+from evals.stats import score_interval
 
 LEVEL = 0.95
 CONVENTIONS = ("gsb_ratio", "net", "half_tie", "decisive", "tie_rate")
@@ -129,7 +130,7 @@ def _net(shares: Shares, level: float) -> Estimate:
 def _unanimous(shares: Shares, value: float, level: float) -> Estimate:
     """All votes alike have no spread: Wilson's interval, each cluster counted once."""
     n = shares.clusters or shares.n
-    low, _ = wilson(n, n, quantile(shares.df, level))
+    low, _ = score_interval(1.0, n, quantile(shares.df, level))
     reach = 1 - low
     return Estimate(value, max(-1.0, value - 2 * reach), min(1.0, value + 2 * reach))
 
@@ -161,16 +162,8 @@ def _proportion(shares: Shares, part: Floats, whole: Floats, level: float) -> Es
     effective = n
     if shares.annotators is not None:
         effective = min(n, shares.clusters or n) if independent == 0 else n * independent / max(variance, 1e-12)
-    low, high = wilson(value * effective, effective, shares.quantile(level))
+    low, high = score_interval(min(1.0, value), effective, shares.quantile(level))
     return Estimate(value, low, high)
-
-
-def wilson(successes: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's score interval for a number of trials that need not be whole, `z` standard errors wide."""
-    p = min(1.0, successes / n)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (0.0 if p == 0 else max(0.0, float(centre - half))), (1.0 if p == 1 else min(1.0, float(centre + half)))
 
 
 def _p_of_net(shares: Shares) -> float | None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from annotation.agreement import units
 from annotation.clustering import Floats, quantile
-from annotation.ratings import LEVEL, Estimate, wilson
+from annotation.ratings import LEVEL, Estimate
 from annotation.table import Mask, Votes
+from evals.stats import score_interval
 
 ROUNDS = 100
 TOLERANCE = 1e-6
@@ -91,4 +92,5 @@ def one_coin(votes: Votes) -> Floats:
 def _share(hits: float, tries: int, level: float) -> Estimate:
     if not tries:
         return Estimate(None)
-    return Estimate(float(hits / tries), *wilson(float(hits), float(tries), quantile(None, level)))
+    share = float(hits / tries)
+    return Estimate(share, *score_interval(min(1.0, share), float(tries), quantile(None, level)))

@@ -11,7 +11,6 @@ The bundle names systems: it is for the owner, and no part of it but texts and q
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from annotation.design import Kind
 from annotation.media import find_served, served_name
 from annotation.terms import Choice, Example, Media, Question
 from magicvideo.errors import InputError
-from magicvideo.files import atomic_path, read_json, write_json
+from magicvideo.files import atomic_path, read_json, sha256, write_json
 from magicvideo.runs import content_key
 
 BUNDLE, MEDIA, SECRET, VOTES = "study.json", "media", "secret.key", "votes.sqlite"
@@ -271,7 +270,6 @@ def read_secret(folder: Path) -> bytes:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError:
         return ""

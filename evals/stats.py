@@ -161,13 +161,14 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
         raise ValueError(f"{successes} successes of {n} trials")
     if n == 0:
         return 0.0, 1.0
-    z = float(ndtri((1 + level) / 2))
-    p = successes / n
+    return score_interval(successes / n, n, float(ndtri((1 + level) / 2)))
+
+
+def score_interval(p: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's score interval of a share p in [0,1] of n trials, which need not be whole, `z` standard errors wide."""
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else float(centre - half)
-    high = 1.0 if successes == n else float(centre + half)
-    return low, high
+    return (0.0 if p == 0 else max(0.0, float(centre - half))), (1.0 if p == 1 else min(1.0, float(centre + half)))
 
 
 def verdict(low: float | None, high: float | None, margin: float, higher_is_better: bool | None) -> Verdict:

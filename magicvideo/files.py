@@ -5,6 +5,7 @@ A reader therefore never sees half a file under a final name, whatever moment th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -14,6 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from magicvideo.errors import InputError
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ another folder (one that `magicvideo train` wrote).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicvideo.errors import InputError, unknown_name
-from magicvideo.files import atomic_path, read_json, write_json
+from magicvideo.files import atomic_path, read_json, sha256, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +31,6 @@ def manifest() -> dict[str, Any]:
     """Part name -> {file, sha256, bytes, licence, recipe, figures}. Empty when nothing was trained yet."""
     path = folder() / "manifest.json"
     return read_json(path) if path.exists() else {}
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def entry(part: str) -> dict[str, Any]:
