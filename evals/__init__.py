@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evals.metric import Metric, Score
     from evals.runner import Evaluation, Item, Row, evaluate
-    from evals.suites import SUITES, Suite
+    from evals.suite import Suite
+    from evals.suites import SUITES
 
 __all__ = ["SUITES", "Evaluation", "Item", "Metric", "Row", "Score", "Suite", "evaluate"]
 
-_HOMES = {"Metric": "metric", "Score": "metric", "SUITES": "suites", "Suite": "suites"}
+_HOMES = {"Metric": "metric", "Score": "metric", "SUITES": "suites", "Suite": "suite"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,8 @@ from typing import Any
 
 from evals.prompts import Found, Matched, find_clips, match
 from evals.runner import Evaluation, Item, evaluate
-from evals.suites import SUITES, Suite, find
+from evals.suite import Suite
+from evals.suites import SUITES, find
 from evals.table import table
 from magicvideo.clip import IMAGE_SUFFIXES
 from magicvideo.errors import InputError

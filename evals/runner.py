@@ -20,7 +20,8 @@ from evals.metric import Metric, Need, Score, Seen, Total, Whole, mean_total
 from evals.observe import NO_TRUTH, Observer, Subject
 from evals.sources import Opened, Sources
 from evals.states import Moments, Rows, Unscored
-from evals.suites import Suite, find
+from evals.suite import Suite
+from evals.suites import find
 from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
 

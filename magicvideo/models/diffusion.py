@@ -31,12 +31,14 @@ ALPHAS_BAR = _alphas_bar()
 """abar_t, t = 0 .. 999, float64 [1000]: cosine in the angle (Nichol & Dhariwal, arXiv 2102.09672), cut at TERMINAL."""
 
 
-def draw_steps(count: int) -> Tensor:
-    """Training steps [count]: three of four logit-normal around 620 (Esser et al., arXiv 2403.03206), one uniform.
+def draw_steps(count: int, shift: float = 0.5) -> Tensor:
+    """Training steps [count]: three of four logit-normal (Esser et al., arXiv 2403.03206), one uniform.
+
+    The median of the former is 1000 sigmoid(shift), by default 622.
 
     What a picture shows is decided at high noise, and the decoder forgives what is left at low noise.
     """
-    often = torch.sigmoid(torch.randn(count) + 0.5)
+    often = torch.sigmoid(torch.randn(count) + shift)
     share = torch.where(torch.rand(count) < 0.25, torch.rand(count), often)
     return (share * STEPS).long().clamp(0, STEPS - 1)
 

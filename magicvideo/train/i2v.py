@@ -29,6 +29,10 @@ VIDEO_STEPS = 1500
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 12, 8, 64
+CLIP_SHIFT = 1.2
+"""Clips are trained at higher noise than pictures: frames resemble each other, and where things move is decided early."""
+MOVING = 4.0
+"""How much more the error counts where a clip's latents leave its first frame's."""
 DROP = 0.12
 """Share of clips trained without appearance tokens, and of clips without control."""
 
@@ -77,13 +81,24 @@ def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> d
     if isinstance(batch, t2i.Pictures):
         return t2i.loss(coder, model, batch)
     x0 = clip_latents(coder, batch.frames)
-    t = diffusion.draw_steps(x0.shape[0])
+    t = diffusion.draw_steps(x0.shape[0], CLIP_SHIFT)
     noise = torch.randn_like(x0)
     reference = batch.frames[:, 0]
     condition = Condition(model.text(batch.ids), model.appearance(reference), model.control(reference))
     keep = torch.rand(2, x0.shape[0]) >= DROP
     v = model.clip(diffusion.add_noise(x0, noise, t), t, dropped(condition, keep[0], keep[1]))
-    return {"clip": (v.float() - diffusion.velocity(x0, noise, t)).square().mean()}
+    error = (v.float() - diffusion.velocity(x0, noise, t)).square()
+    return {"clip": (error * moving(x0)).mean(), "plain": error.mean().detach()}
+
+
+def moving(x0: Tensor) -> Tensor:
+    """Weights [N,1,T,h,w] of mean 1 for latents [N,C,T,h,w]: what differs from the first frame counts most.
+
+    Most of a clip is background that the reference already tells; what moves is what I2V has to learn.
+    """
+    change = (x0 - x0[:, :, :1]).square().mean(1, keepdim=True)
+    weight = 1 + MOVING * change / (change + 0.5)
+    return weight / weight.mean((1, 2, 3, 4), keepdim=True)
 
 
 @torch.no_grad()

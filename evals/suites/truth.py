@@ -1,0 +1,44 @@
+"""The suite `truth`: the pocket suite, and what needs the true clip beside the one that is scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evals.features import ToTruth
+from evals.metrics import fault_remaining, trajectory, truth
+from evals.suite import Suite
+from evals.suites.pocket import POCKET, shipped
+
+
+def _perceptual_to_truth() -> ToTruth:
+    return ToTruth(shipped("pocket-perceptual")())
+
+
+def _fidelity() -> Any:
+    from evals.backbones.truth import Fidelity
+
+    return Fidelity()
+
+
+TRUTH = Suite(
+    "truth",
+    metrics=(
+        *POCKET.metrics,
+        truth.PSNR,
+        truth.SSIM,
+        truth.LPIPS,
+        truth.PSNR_BETWEEN,
+        truth.SSIM_BETWEEN,
+        truth.LPIPS_BETWEEN,
+        trajectory.ERROR,
+        trajectory.RATIO,
+        fault_remaining.METRIC,
+    ),
+    backbones={
+        **POCKET.backbones,
+        "fidelity": _fidelity,
+        "perceptual_to_truth": _perceptual_to_truth,
+        "paths": trajectory.Paths,
+        "fault": fault_remaining.Projection,
+    },
+)
