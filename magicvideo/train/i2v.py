@@ -30,7 +30,7 @@ IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 12, 8, 64
 CLIP_SHIFT = 1.2
-"""Clips are trained at higher noise than pictures: frames resemble each other, and where things move is decided early."""
+"""Clips are trained at higher noise than pictures: their frames share what they show, and motion is decided early."""
 MOVING = 4.0
 """How much more the error counts where a clip's latents leave its first frame's."""
 DROP = 0.12
