@@ -49,7 +49,7 @@ class Side:
 
 def read_side(text: str | Path) -> Side:
     """Read FOLDER or RUN:ARM. Raises `InputError` for what is neither, is unfinished, or has no such arm."""
-    path, arm = _split(str(text))
+    path, arm = split_name(str(text))
     if not path.is_dir():
         raise InputError(f"{path}: no such folder. Give what `magicvideo evaluate --out` wrote, or RUN:ARM")
     if not (path / "run.json").exists():
@@ -70,7 +70,7 @@ def read_side(text: str | Path) -> Side:
         raise InputError(f"{path}: field {error} is missing or of the wrong kind; evaluate the videos again") from None
 
 
-def _split(text: str) -> tuple[Path, str | None]:
+def split_name(text: str) -> tuple[Path, str | None]:
     """(folder, arm); a folder whose own name holds a colon is a folder."""
     path, colon, arm = text.rpartition(":")
     if not colon or not path or Path(text).is_dir():
