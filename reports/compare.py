@@ -164,17 +164,19 @@ def _line(base: Side, candidate: Side, gate: Gate, name: str) -> Line:
     mine, theirs = base.scored.values.get(name, {}), candidate.scored.values.get(name, {})
     higher = _higher(rule)
     falling = (numbers.difference or 0.0) <= 0 if higher is None else higher
+    changes = _changes(base, candidate, name, falling)
+    sd = float(np.std([c.base for c in changes], ddof=1)) if len(changes) > 1 else None
     return Line(
         about=about,
         numbers=numbers,
         rule=rule,
         verdict="inconclusive",
-        margin=rule.margin.of(numbers.base),
+        margin=rule.margin.absolute(numbers.base, sd),
         family=0,
         detectable=None,
         prompts_needed=None,
         falling=falling,
-        changes=_changes(base, candidate, name, falling),
+        changes=changes,
         unpaired=len(mine.keys() - theirs.keys()),
     )
 

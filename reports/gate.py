@@ -1,12 +1,12 @@
 """What a candidate must not lose: margins and directions by metric, read from a gate.yaml or by default.
 
-    default: {margin: 2%}                            # of every metric that is not named below
+    default: {margin: 0.2 sd}                            # of every metric that is not named below
     metrics:
-      clip_score: {margin: 0.01}                     # in the metric's own unit
-      flicker: {margin: 5%}                          # of the base's mean
+      clip_score: {margin: 0.01}                         # in the metric's own unit
+      temporal_lpips: {margin: 5%}                       # of the base's mean
       motion_magnitude: {margin: 10%, direction: same}   # must move neither way
-      seconds: {margin: 10%}                         # speed is gated only when it is named
-      aesthetic: {gate: false}                       # shown, never failed on
+      seconds: {margin: 10%}                             # speed is gated only when it is named
+      aesthetic: {gate: false}                           # shown, never failed on
     alpha: 0.05
     least_pairs: 0.9
     inconclusive: pass
@@ -33,17 +33,19 @@ Direction = Literal["higher", "lower", "same"]
 
 @dataclass(frozen=True)
 class Margin:
-    """The largest loss that is accepted: in the metric's unit, or as a share of the base's mean."""
+    """The largest loss that is accepted: in the metric's unit, as a share of the base's mean, or in standard
+    deviations between the base's prompts."""
 
     size: float
-    relative: bool = False
+    of: Literal["unit", "mean", "sd"] = "unit"
 
-    def of(self, base: float | None) -> float:
-        """In the metric's unit, 0 or more."""
-        return self.size * abs(base or 0.0) if self.relative else self.size
+    def absolute(self, mean: float | None, sd: float | None) -> float:
+        """In the metric's unit, 0 or more; 0 where what it refers to is not known."""
+        scale = {"unit": 1.0, "mean": abs(mean or 0.0), "sd": sd or 0.0}
+        return self.size * scale[self.of]
 
     def __str__(self) -> str:
-        return f"{100 * self.size:g}%" if self.relative else f"{self.size:g}"
+        return {"unit": f"{self.size:g}", "mean": f"{100 * self.size:g}%", "sd": f"{self.size:g} sd"}[self.of]
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ class Rule:
     gated: bool
 
 
-DEFAULT_MARGIN = Margin(0.02, relative=True)
-SPEED_MARGIN = Margin(0.10, relative=True)
+DEFAULT_MARGIN = Margin(0.2, "sd")
+"""What Cohen (1988) calls a small effect."""
+SPEED_MARGIN = Margin(0.10, "mean")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Gate:
     """All rules. The default one gates every metric that has a direction, and no time."""
 
     margin: Margin | None = None
-    """Of metrics that are not named; None: 2 % of the base's mean, 10 % for times."""
+    """Of metrics that are not named; None: a fifth of the standard deviation between prompts, for times 10 % of
+    the mean."""
     gated: bool = True
     """Whether metrics that are not named are failed on."""
     named: Mapping[str, tuple[Margin | None, Direction | None, bool | None]] = field(default_factory=dict)
@@ -90,15 +94,19 @@ class Gate:
 
 
 def _margin(value: Any) -> Any:
-    """0.01 is in the metric's unit, "2%" a share of the base's mean."""
+    """0.01 is in the metric's unit, "2%" a share of the base's mean, "0.2 sd" of the deviation between prompts."""
     if isinstance(value, Margin):
         return value
-    share = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*%", value) if isinstance(value, str) else None
-    if share:
-        return Margin(float(share[1]) / 100, relative=True)
+    written = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%|sd)", value) if isinstance(value, str) else None
+    if written:
+        size = float(written[1])
+        return Margin(size / 100, "mean") if written[2] == "%" else Margin(size, "sd")
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
         return Margin(float(value))
-    raise ValueError("a margin is a number of 0 or more in the metric's unit, or a share of the base's mean such as 2%")
+    raise ValueError(
+        "a margin is a number of 0 or more in the metric's unit, a share of the base's mean such as 2%, or standard "
+        "deviations between prompts such as 0.2 sd"
+    )
 
 
 _Margin = Annotated[Margin, BeforeValidator(_margin)]
