@@ -58,7 +58,7 @@ def change_points(
         raise ValueError("needs one standard error of at least 0 for each value")
     if len(x) < LEAST:
         return []
-    known = s**2 + (1e-9 * float(np.abs(x).max()) + 1e-300) ** 2  # equal numbers have no spread to divide by
+    known = s**2 + (1e-9 * float(np.abs(x).max()) + 1e-150) ** 2  # equal numbers have no spread to divide by
     spread = known + _tau(x[None], known)
     unchanged = _unchanged(known, spread - known, draws, seed)
     found = dict[int, float]()
