@@ -96,7 +96,9 @@ def table(found: Compared) -> str:
     rows += [[MARKS[line.verdict], line.name, *_cells(line), verdict_words(line)] for line in found.lines]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = [
-        "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=False)))
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=False))
+        )
         + f"  {row[-1]}"
         for row in rows
     ]
@@ -111,7 +113,12 @@ def markdown(found: Compared) -> str:
     """Fit for a pull-request comment: what matters first, the rest folded away. Users' text shows as text."""
     first = [line for line in found.lines if line.verdict in ("regressed", "improved", "changed")]
     rest = [line for line in found.lines if line not in first]
-    lines = [f"### {md(headline(found))}", "", f"{md(found.base.name)} → {md(found.candidate.name)}. {' '.join(basis(found))}", ""]
+    lines = [
+        f"### {md(headline(found))}",
+        "",
+        f"{md(found.base.name)} → {md(found.candidate.name)}. {' '.join(basis(found))}",
+        "",
+    ]
     lines += [f"> {md(note)}" for note in found.notes] + ([""] if found.notes else [])
     if first:
         lines += [*_md_table(first), ""]

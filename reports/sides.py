@@ -120,7 +120,9 @@ def _of_arm(name: str, run: AblationRun, arm: str | None) -> Side:
         }
     )
     scores = {
-        metric.name: _score(metric, values.get(metric.name, {}), totals.get(metric.name), len(reasons.get(metric.name, {})))
+        metric.name: _score(
+            metric, values.get(metric.name, {}), totals.get(metric.name), len(reasons.get(metric.name, {}))
+        )
         for metric in run.metrics.values()
     }
     return Side(

@@ -34,7 +34,9 @@ def noise(seed: int, size: float) -> np.ndarray:
     return size * np.random.default_rng(seed).normal(size=(PROMPTS, SEEDS))
 
 
-def compared(tmp_path: Path, base: Evaluation, candidate: Evaluation, gate: Gate | None = None, **more: Any) -> Compared:
+def compared(
+    tmp_path: Path, base: Evaluation, candidate: Evaluation, gate: Gate | None = None, **more: Any
+) -> Compared:
     sides = [read_side(write_evaluation(tmp_path / name, run)) for name, run in (("base", base), ("new", candidate))]
     return compare(*sides, gate, **more)
 
@@ -83,9 +85,7 @@ def test_a_metric_that_must_not_move_regresses_either_way(tmp_path: Path) -> Non
     gate = Gate(named={"motion": (Margin(0.02), "same", None)})
     for shift in (-0.1, 0.1):
         new = {"motion": base["motion"] + shift + noise(1, 0.01)}
-        found = compared(
-            tmp_path, Evaluation(base, {"motion": None}), Evaluation(new, {"motion": None}), gate
-        )
+        found = compared(tmp_path, Evaluation(base, {"motion": None}), Evaluation(new, {"motion": None}), gate)
         assert found.lines[0].verdict == "regressed"
         worst, _ = forms.worst_and_best(found.lines[0])
         assert all(np.sign(c.difference) == np.sign(shift) for c in worst)
