@@ -150,8 +150,8 @@ def is_speed(metric: str) -> bool:
 def _nothing_shared(base: Side, candidate: Side) -> str:
     mine, theirs = (next(iter(side.items), "nothing") for side in (base, candidate))
     return (
-        f"no video is in both: {base.name} has {mine!r} and {len(base.items) - 1} more, {candidate.name} has {theirs!r} "
-        f"and {len(candidate.items) - 1} more. Videos are paired by name (arms: by prompt and seed), so make both from "
+        f"no video is in both: {base.name} has {mine!r} and {len(base.items) - 1} more, {candidate.name} has "
+        f"{theirs!r} and {len(candidate.items) - 1} more. Videos are paired by name (arms: by prompt and seed), so make both from "
         "the same prompts and seeds"
     )
 
@@ -252,7 +252,8 @@ def _note(line: Line, numbers: Comparison, enough: bool, family: int, alpha: flo
     if numbers.n == 0:
         return "no pair of videos was scored on both sides"
     if not enough:
-        return f"{numbers.clusters} prompts can show nothing here, however large; {stats.fewest_clusters(family, alpha)} can"
+        least = stats.fewest_clusters(family, alpha)
+        return f"{numbers.clusters} prompts can show nothing here, however large; {least} can"
     return f"{line.unpaired} scored only in the base" if line.unpaired else ""
 
 

@@ -79,8 +79,8 @@ def basis(found: Compared) -> list[str]:
     family = max((line.family for line in found.lines if line.rule.gated), default=0)
     lines = [
         f"{_many(pairs, 'pair')} of videos from {_many(prompts, 'prompt')}. Regressed: the 95 % interval, clustered by "
-        f"prompt, excludes 0, p corrected (Holm) for {_many(family, 'gated test')} is at most {found.gate.alpha:g}, and "
-        "the loss reaches the margin."
+        f"prompt, excludes 0, p corrected (Holm) for {_many(family, 'gated test')} is at most {found.gate.alpha:g}, "
+        "and the loss reaches the margin."
     ]
     if any(line.verdict == "inconclusive" and line.numbers.p is not None for line in found.lines):
         lines.append(
@@ -141,7 +141,7 @@ def _md_table(lines: Sequence[Line]) -> list[str]:
 
 
 def junit(found: Compared) -> str:
-    """JUnit XML: a test case a metric. What fails the gate is a failure; inconclusive or ungated is skipped, with why."""
+    """JUnit XML: a test case a metric. What fails the gate is a failure; what is open or not gated is skipped, with why."""
     suite = ElementTree.Element("testsuite", name="magicvideo compare")
     kinds = []
     for line in found.lines:

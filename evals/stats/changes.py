@@ -14,6 +14,7 @@ way (binary segmentation), each at its share of alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -110,7 +111,7 @@ def _shifts(x: Floats, variance: Floats, found: dict[int, float]) -> list[Shift]
     edges = [0, *sorted(found), len(x)]
     z = float(ndtri((1 + LEVEL) / 2))
     levels = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         weight = 1 / variance[low:high]
         levels.append((float((weight * x[low:high]).sum() / weight.sum()), float(1 / weight.sum())))
     shifts = []

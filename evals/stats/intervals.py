@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from evals.stats.clusters import DRAWS, LEVEL, Floats, finite, per_cluster, resamples, stretch
+from evals.stats.clusters import DRAWS, LEVEL, finite, per_cluster, resamples, stretch
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +92,7 @@ def settles(rng: Rng, margin: float) -> bool:
 
 
 def correlation_covers(rng: Rng, groups: int, measure: str, rho: float) -> bool:
-    """Normal pairs, three in a cluster that share their cause: Spearman's rho is 6/pi asin(r/2), Kendall's 2/pi asin r."""
+    """Normal pairs, three in a cluster: the true rho is 6/pi asin(r/2), the true tau 2/pi asin(r)."""
     labels = np.repeat(np.arange(groups), 3)
     noise = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=groups)[labels]
     both = (noise + rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=len(labels))) / np.sqrt(2)
@@ -113,27 +115,42 @@ def inside(low: float | None, value: float, high: float | None) -> bool:
 
 
 Row = tuple[str, str, Callable[[Rng], bool]]
-ROWS: Sequence[Row] = [
-    *(
-        (f"95 % interval of a mean, {kind} values, {g} prompts", "covers the truth", lambda r, g=g, k=kind: interval_covers(r, g, k))
-        for kind in TRUTH
-        for g in (6, 12, 40)
-    ),
-    *((f"95 % interval of a difference, {g} prompts", "covers the truth", lambda r, g=g: difference_covers(r, g)) for g in (6, 12, 40)),
-    *((f"20 metrics of equal arms, {g} prompts, Holm", "any alarm", lambda r, g=g: alarm(r, g)) for g in (12, 40)),
-    *((f"TOST at a true difference of the margin, {g} prompts", "equivalent", lambda r, g=g: falsely_equivalent(r, g, False)) for g in (6, 12, 40)),
-    *((f"verdict at a true difference of the margin, {g} prompts", "equivalent", lambda r, g=g: falsely_equivalent(r, g, True)) for g in (6, 12, 40)),
-    *((f"the detectable difference, {g} prompts", "found", lambda r, g=g: shows(r, g, 0.0)) for g in (8, 12, 40)),
-    ("the detectable difference beyond a margin, 40 prompts", "found", lambda r: shows(r, 40, 0.4)),
-    *((f"equal arms, prompts enough for a margin of {m} sd", "equivalent", lambda r, m=m: settles(r, m)) for m in (0.3, 1.0)),
-    *(
-        (f"{measure} of {rho}, {g} clusters of 3", "covers the truth", lambda r, g=g, m=measure, c=rho: correlation_covers(r, g, m, c))
-        for measure in ("spearman", "kendall")
-        for g, rho in ((10, 0.5), (40, 0.5), (40, 0.9))
-    ),
-    *((f"history of {n} runs without a change, tau {t}", "any alarm", lambda r, n=n, t=t: change_found(r, n, t, 0.0)) for n in (6, 10, 30) for t in (0.0, 0.5, 2.0)),
-    *((f"history of {n} runs, a jump of {j} deviations halfway", "found within one run", lambda r, n=n, j=j: change_found(r, n, 0.5, j)) for n, j in ((6, 4), (10, 4), (30, 2), (30, 4))),
-]  # fmt: skip
+
+
+def rows() -> Iterator[Row]:
+    """(what is simulated, the event that is counted, one simulation)."""
+    for kind, g in product(TRUTH, (6, 12, 40)):
+        yield (
+            f"95 % interval of a mean, {kind} values, {g} prompts",
+            COVERS,
+            partial(interval_covers, groups=g, kind=kind),
+        )
+    for g in (6, 12, 40):
+        yield f"95 % interval of a difference, {g} prompts", COVERS, partial(difference_covers, groups=g)
+    for g in (12, 40):
+        yield f"20 metrics of equal arms, {g} prompts, Holm", ALARM, partial(alarm, groups=g)
+    for name, by_verdict in (("TOST", False), ("verdict", True)):
+        for g in (6, 12, 40):
+            what = f"{name} at a true difference of the margin, {g} prompts"
+            yield what, "equivalent", partial(falsely_equivalent, groups=g, by_verdict=by_verdict)
+    for g in (8, 12, 40):
+        yield f"the detectable difference, {g} prompts", "found", partial(shows, groups=g, margin=0.0)
+    yield "the detectable difference beyond a margin, 40 prompts", "found", partial(shows, groups=40, margin=0.4)
+    for margin in (0.3, 1.0):
+        yield f"equal arms, prompts enough for a margin of {margin} sd", "equivalent", partial(settles, margin=margin)
+    for measure, (g, rho) in product(("spearman", "kendall"), ((10, 0.5), (40, 0.5), (40, 0.9))):
+        happens = partial(correlation_covers, groups=g, measure=measure, rho=rho)
+        yield f"{measure} of {rho}, {g} clusters of 3", COVERS, happens
+    for n, tau in product((6, 10, 30), (0.0, 0.5, 2.0)):
+        what = f"history of {n} runs without a change, tau {tau}"
+        yield what, ALARM, partial(change_found, runs=n, tau=tau, jump=0.0)
+    for n, jump in ((6, 4), (10, 4), (30, 2), (30, 4)):
+        what = f"history of {n} runs, a jump of {jump} deviations halfway"
+        yield what, "found within one run", partial(change_found, runs=n, tau=0.5, jump=jump)
+
+
+COVERS, ALARM = "covers the truth", "any alarm"
+ROWS = tuple(rows())
 
 
 def main() -> None:

@@ -127,7 +127,7 @@ def test_unlike_protocols_are_refused_unless_left_out(tmp_path: Path) -> None:
 def test_a_gate_or_list_that_names_what_one_run_lacks_is_refused(tmp_path: Path) -> None:
     base, new = Evaluation({"a": values(), "b": values()}), Evaluation({"a": values()})
     assert compared(tmp_path, base, new).notes == ("only one of the runs has b",)
-    with pytest.raises(InputError, match="base has it, .*new does not"):
+    with pytest.raises(InputError, match=r"base has it, .*new does not"):
         compared(tmp_path, base, new, Gate(named={"b": (None, None, None)}))
     with pytest.raises(InputError, match="did you mean 'b'"):
         compared(tmp_path, base, new, metrics=["bb"])
