@@ -151,8 +151,8 @@ def _nothing_shared(base: Side, candidate: Side) -> str:
     mine, theirs = (next(iter(side.items), "nothing") for side in (base, candidate))
     return (
         f"no video is in both: {base.name} has {mine!r} and {len(base.items) - 1} more, {candidate.name} has "
-        f"{theirs!r} and {len(candidate.items) - 1} more. Videos are paired by name (arms: by prompt and seed), so make both from "
-        "the same prompts and seeds"
+        f"{theirs!r} and {len(candidate.items) - 1} more. Videos are paired by name (arms: by prompt and seed), so "
+        "make both from the same prompts and seeds"
     )
 
 
