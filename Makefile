@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks study-statistics clean
+.PHONY: help install demo test lint check train weights-table benchmarks statistics study-statistics gate-trial clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -53,6 +53,12 @@ weights-table: $(STAMP) ## docs/weights.md again, from the weights' manifest
 
 benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges nothing
 	$(BIN)/python tests/benchmarks/bench.py
+
+statistics: $(STAMP) ## coverage, false alarms and power of intervals, tests and change points on simulated data; prints
+	$(BIN)/python tests/benchmarks/statistics_simulated.py
+
+gate-trial: $(STAMP) ## how often the gate sees planted regressions, and how often it cries without one; prints
+	$(BIN)/python tests/benchmarks/gate_trial.py
 
 study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
 	$(BIN)/python tests/benchmarks/study_statistics.py

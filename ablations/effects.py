@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite, log2
+from math import isfinite
 from typing import Any
 
 from evals import stats
 from magicvideo.config import STAGES
 
-ALPHA = 0.05
-CLAIMS = ("better", "worse", "different")
-"""The verdicts that say there is a difference."""
+ALPHA, CLAIMS = stats.ALPHA, stats.CLAIMS
+prompts_needed = stats.fewest_clusters
+"""The fewest prompts with which one of so many comparisons can be claimed."""
 
 Rows = Sequence[Mapping[str, Any]]
 Run = Mapping[str, Any]
@@ -26,35 +26,15 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Effect:
-    """Arm minus full, of one metric. Missing numbers are None, never 0.
+class Effect(stats.Comparison):
+    """Arm minus the arm it is compared with (`base`, usually the full model), of one metric.
 
     `verdict` speaks of the arm: "worse" means that leaving the mechanism out makes the metric worse. "different" stands
-    for a metric without a good direction (motion magnitude). A set-level metric (one number an arm) has a difference
-    but no interval, so its verdict is "inconclusive".
+    for a metric without a good direction (motion magnitude).
     """
 
-    metric: str
-    arm: str
-    switch: str | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_adjusted: float | None
-    standardised: float | None
-    """Cohen's d_z over prompts, with Hedges' correction."""
-    n: int
-    """Pairs with a value on both sides (for a set-level metric: videos an arm)."""
-    verdict: stats.Verdict
-    clusters: int = 0
-    full: float | None = None
-    """The full model's mean over the same pairs."""
-    value: float | None = None
-    """The arm's mean over the same pairs."""
-    detectable: float | None = None
-    """The difference that this many prompts would show with probability .8."""
-    set_level: bool = False
+    arm: str = ""
+    switch: str | None = None
     arms: int = 1
     """Arms on each side: more than one for a main effect of a full factorial."""
 
@@ -98,11 +78,6 @@ def by_stratum(scores: Rows, run: Run) -> dict[str, list[Effect]]:
     }
 
 
-def prompts_needed(comparisons: int) -> int:
-    """The fewest prompts with which one of so many comparisons can be claimed: 2/2^G * comparisons <= 5 %."""
-    return max(2, ceil(log2(2 * comparisons / ALPHA))) if comparisons else 2
-
-
 def _by_cell(scores: Rows) -> tuple[dict[tuple[str, str], dict[Place, float]], dict[tuple[str, str], tuple[Any, int]]]:
     """(arm, metric) -> values by place, and (arm, metric) -> (value, n) of the set-level metrics."""
     values: dict[tuple[str, str], dict[Place, float]] = {}
@@ -133,14 +108,13 @@ def _paired_effect(
         low=d.low,
         high=d.high,
         p=d.p,
-        p_adjusted=None,
         standardised=d.standardised,
         n=d.n,
-        verdict="inconclusive",
         clusters=d.clusters,
-        full=sum(a) / len(a),
+        base=sum(a) / len(a),
         value=sum(b) / len(b),
         detectable=d.detectable,
+        error=d.error,
     )
 
 
@@ -170,17 +144,15 @@ def _set_effect(
     (full, n_full), (value, n) = totals.get((base, metric), (None, 0)), totals.get((arm["name"], metric), (None, 0))
     difference = None if full is None or value is None else value - full
     empty = _missing(metric, arm)
-    return replace(empty, difference=difference, n=min(n, n_full), full=full, value=value, set_level=True)
+    return replace(empty, difference=difference, n=min(n, n_full), base=full, value=value, set_level=True)
 
 
 def _missing(metric: str, arm: Mapping[str, Any]) -> Effect:
-    return Effect(metric, arm["name"], arm["switch"], None, None, None, None, None, None, 0, "inconclusive")
+    return Effect(metric=metric, arm=arm["name"], switch=arm["switch"])
 
 
 def _judged(effect: Effect, p_adjusted: float | None, run: Run) -> Effect:
     margin = float(run.get("grid", {}).get("margins", {}).get(effect.metric, 0.0))
     better = run["metrics"][effect.metric].get("higher_is_better")
-    verdict = stats.verdict(effect.low, effect.high, margin, better)
-    if verdict in CLAIMS and (p_adjusted is None or p_adjusted > ALPHA):
-        verdict = "inconclusive"
+    verdict = stats.judged(effect.low, effect.high, p_adjusted, margin, better)
     return replace(effect, p_adjusted=p_adjusted, verdict=verdict)

@@ -76,7 +76,7 @@ def _hint(unclear: Sequence[Effect], run: Run) -> str:
 def _change(effect: Effect, run: Run) -> str:
     """`falls from 0.71 to 0.52 (-0.19; 95 % interval -0.25 to -0.12)`; the difference's size decides the digits."""
     d = effect.difference or 0.0
-    full, value = effect.full or 0.0, effect.value or 0.0
+    full, value = effect.base or 0.0, effect.value or 0.0
     unit = f" {run['metrics'][effect.metric].get('unit') or ''}".rstrip()
     if d == 0:
         return f"stays at {full:.3g}{unit}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
     if arguments.truth is not None and not suite.truthful:
         raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
     items, matched = _items(arguments.folder, arguments.prompts, arguments.reference, arguments.truth)
-    asked = _asked(arguments, suite, items)
+    asked = _asked(arguments, suite, items, {clip.name: clip.made for clip, _ in matched.pairs if clip.made})
     if arguments.out is not None:
         write_json(arguments.out / "run.json", asked | {"status": "running"})
     references = _reference_clips(arguments.reference)
@@ -135,7 +135,9 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def _asked(arguments: Namespace, suite: Suite, items: Sequence[Item]) -> dict[str, Any]:
+def _asked(
+    arguments: Namespace, suite: Suite, items: Sequence[Item], made: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     return {
         "kind": "evaluation",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -145,7 +147,11 @@ def _asked(arguments: Namespace, suite: Suite, items: Sequence[Item]) -> dict[st
         "truth": None if arguments.truth is None else str(arguments.truth),
         "suite": suite.name,
         "metrics": {metric.name: metric.describe() for metric in suite.metrics},
-        "items": [{"item": i.name, "clip": str(i.clip), "prompt_id": i.prompt_id, "prompt": i.prompt} for i in items],
+        "items": [
+            {"item": i.name, "clip": str(i.clip), "prompt_id": i.prompt_id, "prompt": i.prompt}
+            | ({"made": made[i.name]} if i.name in made else {})
+            for i in items
+        ],
         "environment": environment(),
     }
 

@@ -6,14 +6,18 @@ Scores of unlike protocols are never compared; the two ids are shown instead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evals import stats
 from evals.metric import Score
+from evals.stats import Comparison
 from magicvideo.errors import InputError
 from magicvideo.files import read_json, read_jsonl
+
+Values = Mapping[str, tuple[str, float]]
+"""Item -> (prompt id, value)."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +26,7 @@ class Scored:
 
     name: str
     scores: Mapping[str, Score]
-    values: Mapping[str, Mapping[str, tuple[str, float]]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Candidate minus base in one metric. Without pairs (a metric of the whole set) there is no interval."""
-
-    metric: str
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_adjusted: float | None
-    standardised: float | None
-    detectable: float | None
-    n: int
-    verdict: stats.Verdict
+    values: Mapping[str, Values]
 
 
 def read_run(folder: Path) -> Scored:
@@ -66,50 +54,86 @@ def compare(base: Scored, candidate: Scored, margins: Mapping[str, float] | None
     if not shared:
         raise InputError(f"{base.name} and {candidate.name} share no metric; evaluate both by the same suite")
     refuse_unlike(base, candidate, shared)
-    found = [_one(name, base, candidate) for name in shared]
-    adjusted = stats.holm([None if d is None else d.p for d in found])
+    found = [difference(base, candidate, name) for name in shared]
+    adjusted = stats.holm([c.p for c in found])
     return [
-        _comparison(name, base, candidate, difference, p, (margins or {}).get(name, 0.0))
-        for name, difference, p in zip(shared, found, adjusted, strict=True)
+        judged(c, p, (margins or {}).get(c.metric, 0.0), base.scores[c.metric].higher_is_better)
+        for c, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def judged(found: Comparison, p_adjusted: float | None, margin: float, higher_is_better: bool | None) -> Comparison:
+    """The comparison with its adjusted p and its verdict."""
+    verdict = stats.judged(found.low, found.high, p_adjusted, margin, higher_is_better)
+    return replace(found, p_adjusted=p_adjusted, verdict=verdict)
+
+
+def unlike(base: Scored, candidate: Scored, metrics: Sequence[str]) -> list[str]:
+    """Those of the metrics that were measured by two protocols.
+
+    A metric without value on either side has nothing to compare and is passed over.
+    """
+    pairs = [(name, base.scores[name], candidate.scores[name]) for name in metrics]
+    return [
+        name
+        for name, mine, theirs in pairs
+        if mine.value is not None and theirs.value is not None and mine.protocol != theirs.protocol
     ]
 
 
 def refuse_unlike(base: Scored, candidate: Scored, metrics: Sequence[str]) -> None:
-    """Raise `InputError` if any of these metrics was measured by two protocols, showing both ids.
+    """Raise `InputError` if any of these metrics was measured by two protocols, showing both ids of each."""
+    found = unlike(base, candidate, metrics)
+    if not found:
+        return
+    shown = "\n".join(
+        f"{name}: two protocols cannot be compared\n  {base.name}: {base.scores[name].protocol}\n"
+        f"  {candidate.name}: {candidate.scores[name].protocol}"
+        for name in found
+    )
+    rest = ",".join(name for name in metrics if name not in found)
+    remedy = f", or leave {'it' if len(found) == 1 else 'them'} out: --metrics {rest}" if rest else ""
+    raise InputError(f"{shown}\nEvaluate both again in the same way{remedy}")
 
-    A metric without value on either side has nothing to compare and is passed over.
-    """
-    for name in metrics:
-        mine, theirs = base.scores[name], candidate.scores[name]
-        if mine.value is None or theirs.value is None or mine.protocol == theirs.protocol:
-            continue
-        raise InputError(
-            f"{name}: two protocols cannot be compared\n  {base.name}: {mine.protocol}\n"
-            f"  {candidate.name}: {theirs.protocol}\nEvaluate both again in the same way"
-        )
 
-
-def _one(metric: str, base: Scored, candidate: Scored) -> stats.Difference | None:
+def difference(base: Scored, candidate: Scored, metric: str) -> Comparison:
+    """Candidate minus base in one metric, not yet judged. Raises `InputError` if a clip belongs to two prompts."""
     mine, theirs = base.values.get(metric, {}), candidate.values.get(metric, {})
     items = sorted(mine.keys() & theirs.keys())
     if not items:
-        return None
+        return _of_sets(metric, base.scores[metric], candidate.scores[metric], bool(mine or theirs))
     odd = next((item for item in items if mine[item][0] != theirs[item][0]), None)
     if odd is not None:
         raise InputError(
-            f"{odd!r} belongs to prompt {mine[odd][0]!r} in {base.name}, to {theirs[odd][0]!r} in the other"
+            f"{odd!r} belongs to prompt {mine[odd][0]!r} in {base.name}, to {theirs[odd][0]!r} in {candidate.name}"
         )
-    return stats.paired([mine[i][1] for i in items], [theirs[i][1] for i in items], [mine[i][0] for i in items])
+    a, b = [mine[item][1] for item in items], [theirs[item][1] for item in items]
+    d = stats.paired(a, b, [mine[item][0] for item in items])
+    return Comparison(
+        metric=metric,
+        difference=d.value,
+        low=d.low,
+        high=d.high,
+        p=d.p,
+        standardised=d.standardised,
+        n=d.n,
+        clusters=d.clusters,
+        base=sum(a) / len(a),
+        value=sum(b) / len(b),
+        detectable=d.detectable,
+        error=d.error,
+    )
 
 
-def _comparison(
-    name: str, base: Scored, candidate: Scored, d: stats.Difference | None, p_adjusted: float | None, margin: float
-) -> Comparison:
-    if d is None:
-        mine, theirs = base.scores[name].value, candidate.scores[name].value
-        difference = None if mine is None or theirs is None else theirs - mine
-        return Comparison(name, difference, None, None, None, None, None, None, 0, "inconclusive")
-    verdict = stats.verdict(d.low, d.high, margin, base.scores[name].higher_is_better)
-    if verdict in ("better", "worse", "different") and (p_adjusted is None or p_adjusted > 1 - stats.LEVEL):
-        verdict = "inconclusive"
-    return Comparison(name, d.value, d.low, d.high, d.p, p_adjusted, d.standardised, d.detectable, d.n, verdict)
+def _of_sets(metric: str, mine: Score, theirs: Score, has_rows: bool) -> Comparison:
+    """Two numbers of whole sets; of a metric that has rows but no common clip, nothing."""
+    if has_rows or mine.value is None or theirs.value is None:
+        return Comparison(metric)
+    return Comparison(
+        metric,
+        difference=theirs.value - mine.value,
+        n=min(mine.n, theirs.n),
+        base=mine.value,
+        value=theirs.value,
+        set_level=True,
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_order
 from magicvideo.errors import InputError
@@ -19,12 +20,14 @@ MADE, RECORD = "clip.mkv", "record.json"
 
 @dataclass(frozen=True)
 class Found:
-    """A clip of a folder. `prompt` and `reference` are known of clips that `magicvideo generate` made."""
+    """A clip of a folder. `prompt`, `reference` and `made` are known of clips that `magicvideo generate` made."""
 
     path: Path
     name: str
     prompt: str | None = None
     reference: Path | None = None
+    made: Mapping[str, Any] | None = field(default=None, hash=False)
+    """{"seconds": stage -> seconds, "processor"}: what making it cost."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,27 @@ def _found(path: Path) -> Found:
     if not _is_made(path):
         return Found(path, clip_name(path))
     try:
-        prompt = read_json(path / RECORD).get("prompt")
+        record = read_json(path / RECORD)
+        prompt = record.get("prompt")
     except (InputError, AttributeError):
-        prompt = None
+        record, prompt = {}, None
     picture = path / "t2i.png"
     return Found(
-        path / MADE, path.name, prompt if isinstance(prompt, str) else None, picture if picture.exists() else None
+        path=path / MADE,
+        name=path.name,
+        prompt=prompt if isinstance(prompt, str) else None,
+        reference=picture if picture.exists() else None,
+        made=_cost(record),
     )
+
+
+def _cost(record: Any) -> dict[str, Any] | None:
+    """Seconds of each stage and the processor, from a video's record; None where it does not say."""
+    try:
+        seconds = {str(stage): float(about["seconds"]) for stage, about in record["stages"].items()}
+        return {"seconds": seconds, "processor": str(record["made"]["processor"])}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
 
 
 def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Matched:

@@ -47,6 +47,11 @@ VERBS = {
     "report": Verb(
         "reports.cli", "write a run's report again from its numbers, without torch", "magicvideo report runs/mechanisms"
     ),
+    "compare": Verb(
+        "reports.compare_cli",
+        "say whether a run got worse than another, and fail if it did",
+        "magicvideo compare runs/main runs/new --gate gate.yaml",
+    ),
     "study": Verb(
         "annotation.cli", "preference studies and what their votes say", "magicvideo study report --counts counts.csv"
     ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "packages": {name: _version(name) for name in packages},
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": os.environ.get("MAGICVIDEO_COMMIT") or _git("rev-parse", "HEAD"),
+        "branch": _branch(),
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "command": " ".join(["magicvideo", *sys.argv[1:]]),
     }
@@ -117,6 +119,16 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _branch() -> str:
+    """`MAGICVIDEO_BRANCH` where it is set (the system under test may live elsewhere), else git's; CI systems check out
+    a commit without a branch and name it in their own variables."""
+    found = os.environ.get("MAGICVIDEO_BRANCH") or _git("rev-parse", "--abbrev-ref", "HEAD")
+    if found and found != "HEAD":
+        return found
+    names = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME")
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
 
 
 def _git(*words: str) -> str:

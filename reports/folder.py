@@ -107,7 +107,7 @@ def read_run(path: Path) -> AblationRun:
             arms=tuple(_arm(arm) for arm in record["arms"]),
             prompts={str(prompt["id"]): str(prompt["prompt"]) for prompt in record["prompts"]},
             seeds=tuple(record["seeds"]),
-            metrics={name: _metric(name, about) for name, about in record["metrics"].items()},
+            metrics={name: metric_about(name, about) for name, about in record["metrics"].items()},
             items=tuple(_lines(path / "items.jsonl", ("arm", "prompt_id", "seed"))),
             scores=tuple(
                 line
@@ -126,7 +126,8 @@ def _arm(data: dict[str, Any]) -> Arm:
     return Arm(name, str(data.get("title") or name), data.get("switch"), data.get("config") or {})
 
 
-def _metric(name: str, about: dict[str, Any]) -> Metric:
+def metric_about(name: str, about: dict[str, Any]) -> Metric:
+    """A metric as a run's record describes it."""
     return Metric(
         name=name,
         title=str(about.get("title") or name),

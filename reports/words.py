@@ -102,7 +102,7 @@ def _change(run: AblationRun, effect: Effect, places: int) -> str:
     span = f"; 95\u00a0% interval {interval(effect.low, effect.high, places, signed=True)}"
     if effect.low == effect.high:
         span = " for every prompt"
-    ends = f"{number(effect.full, places)} → {number(effect.value, places)}"
+    ends = f"{number(effect.base, places)} → {number(effect.value, places)}"
     return f"{_title(run, effect)} {verb}, {ends} ({size}{span})."
 
 

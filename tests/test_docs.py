@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
+import yaml
+from evaluation_run import Evaluation, write_evaluation
 
 from ablations.effects import Effect
 from ablations.grid import load_grid
@@ -28,6 +31,8 @@ from magicvideo.runs import StageRecord
 from magicvideo.train import table
 from magicvideo.train.cli import PARTS
 from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, in_video_data, is_held_out
+from reports.compare import Verdict
+from reports.gate import load_gate
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -243,12 +248,44 @@ def test_the_run_folders_page_names_every_field() -> None:
 
 
 def test_grids_in_pages_load(tmp_path: Path) -> None:
-    grids = [body for page in PAGES for body in blocks(page.read_text(encoding="utf-8"), "yaml")]
+    pages = [page for page in PAGES if page.name != "gate.md"]
+    grids = [body for page in pages for body in blocks(page.read_text(encoding="utf-8"), "yaml")]
     assert grids
     for body in grids:
         path = tmp_path / "grid.yaml"
         path.write_text(body, encoding="utf-8")
         load_grid(path)
+
+
+def test_the_gates_example_loads_and_its_page_knows_every_field(tmp_path: Path) -> None:
+    (body,) = blocks(text("docs/gate.md"), "yaml")
+    path = tmp_path / "gate.yaml"
+    path.write_text(body, encoding="utf-8")
+    gate = load_gate(path)
+    assert gate.rule("motion_magnitude", None).direction == "same"
+    assert set(gate.named) - {"seconds"} <= {m.name for m in POCKET.metrics}
+    fields = set(first_cells(section(text("docs/gate.md"), "gate.yaml")))
+    assert fields == {"default", "metrics", "margin", "direction", "gate", "alpha", "least_pairs", "inconclusive"}
+    assert first_cells(section(text("docs/gate.md"), "Verdicts")) == [*get_args(Verdict)]
+
+
+def test_the_workflows_commands_are_commands() -> None:
+    (body,) = blocks(text("docs/gate.md"), "yml")
+    steps = yaml.safe_load(body)["jobs"]["gate"]["steps"]
+    lines = "\n".join(step["run"] for step in steps if "run" in step)
+    found = list(commands(f"```sh\n{lines}\n```\n"))
+    assert [verb for verb, *_ in found] == ["generate", "evaluate", "compare"]
+    for verb, *words in found:
+        check_values(verb, parser(verb).parse_args(words))
+
+
+def test_the_historys_example_answers(tmp_path: Path) -> None:
+    (code,) = blocks(text("docs/statistics.md"), "python")
+    there: dict[str, Any] = {}
+    exec(compile(code, "docs/statistics.md", "exec"), there)
+    for n in range(2):
+        write_evaluation(tmp_path / f"run{n}", Evaluation({"m": np.ones((3, 1))}))
+    assert there["told"](tmp_path, "m") == "m: no change is seen in 2 run(s); a history starts at 4 runs"
 
 
 def test_the_worlds_example_runs() -> None:

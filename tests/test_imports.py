@@ -37,7 +37,12 @@ MAY_STAND_ON = {
     "ablations": (*PIPELINE, "evals", "ablations"),
     "ablations.effects": ("magicvideo.config", "evals.stats", "ablations.effects"),
     "annotation": (*WORLD, "evals.stats", "evals.prompts", "evals.decode", "evals.states", "annotation"),
-    "reports": (*WORLD, "evals.stats", "ablations.effects", "reports"),
+    "reports": (
+        *WORLD,
+        *("evals.stats", "evals.compare", "evals.metric"),
+        *("ablations.effects", "ablations.source"),
+        "reports",
+    ),
 }
 """Longest name that fits a module -> prefixes of our modules it may import, anywhere in its source."""
 NEVER = {
@@ -68,6 +73,7 @@ LIGHT = (
     "annotation.report",
     "reports",
     "reports.cli",
+    "reports.compare_cli",
 )
 """Modules that are imported without torch: `--help`, plans and reports answer at once."""
 

@@ -65,7 +65,7 @@ def test_planted_effects_are_found_with_their_direction_and_others_are_not() -> 
     assert e.high is not None
     assert e.low < -0.49 < e.high < -0.48 or e.low <= e.difference <= e.high < 0
     assert (e.n, e.clusters) == (PROMPTS * 2, PROMPTS)
-    assert e.value - e.full == pytest.approx(e.difference)  # type: ignore[operator]
+    assert e.value - e.base == pytest.approx(e.difference)  # type: ignore[operator]
 
 
 def test_numbers_are_those_of_stats_with_prompts_as_clusters_and_holm_over_all() -> None:

@@ -20,6 +20,11 @@ from magicvideo import weights
 from magicvideo.clip import read_clip, write_lossless, write_preview
 from magicvideo.stages.vfi import interpolate
 from magicvideo.world import render, render_clip, sample_scene
+from reports.compare import compare
+from reports.sides import read_side
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
+from evaluation_run import Evaluation, write_evaluation
 
 RUNS = 3
 PROMPT = "a red star bouncing on a striped background"
@@ -65,6 +70,18 @@ def statistics_of_scores() -> Iterator[Result]:
     yield "paired difference of the same", median(lambda: stats.paired(base, candidate, prompts)), ""
 
 
+def comparing(folder: Path) -> Iterator[Result]:
+    rng = np.random.default_rng(0)
+    base = {f"m{i}": rng.normal(size=(500, 1)) for i in range(12)}
+    for name in ("base", "new"):
+        write_evaluation(folder / name, Evaluation({k: v + 0.1 * rng.normal(size=v.shape) for k, v in base.items()}))
+    sides = [read_side(folder / name) for name in ("base", "new")]
+    yield "read a run, 500 prompts x 12 metrics", median(lambda: read_side(folder / "base")), ""
+    yield "compare two of them", median(lambda: compare(*sides)), ""
+    call = [sys.executable, "-m", "magicvideo.cli", "compare", str(folder / "base"), str(folder / "new")]
+    yield "magicvideo compare, start included", median(lambda: subprocess.run(call, capture_output=True)), ""
+
+
 def sampling() -> Iterator[Result]:
     from speed import results  # beside this file; imports torch, which the results above do without
 
@@ -87,6 +104,7 @@ def main() -> None:
             (command_line(), set()),
             (world_and_clips(folder), set()),
             (statistics_of_scores(), set()),
+            (comparing(folder), set()),
             (sampling(), {"autoencoder", "generator", "refiner", "vfi"}),
             (scoring(), {"clip", "reader", "video"}),
         ]

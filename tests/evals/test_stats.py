@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test, ttest_1samp
+from scipy.stats import binom, binomtest, false_discovery_control, nct, permutation_test, t, ttest_1samp
+from statistics_simulated import ROWS, Row
 
 from evals import stats
 
@@ -180,3 +181,108 @@ def test_hedges_correction() -> None:
     d = np.array([1.0, 2.0, 3.0, 4.0])
     assert stats.standardised(d) == pytest.approx(2.5 / d.std(ddof=1) * (1 - 3 / 11))
     assert stats.standardised([1.0]) is None
+
+
+def test_benjamini_hochberg_is_scipys() -> None:
+    p = np.random.default_rng(0).beta(0.5, 2, size=30)
+    found = stats.benjamini_hochberg([None, *p.tolist()])
+    assert found[0] is None
+    assert found[1:] == pytest.approx(false_discovery_control(p))
+    assert stats.benjamini_hochberg([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_benjamini_hochberg_lies_between_p_and_holm(p_values: list[float]) -> None:
+    found, strict = stats.benjamini_hochberg(p_values), stats.holm(p_values)
+    for p, q, h in zip(p_values, found, strict, strict=True):
+        assert q is not None
+        assert h is not None
+        assert p - 1e-12 <= q <= h + 1e-12
+
+
+def test_fewest_clusters_is_where_the_least_p_can_pass() -> None:
+    for comparisons in (1, 12, 100):
+        g = stats.fewest_clusters(comparisons)
+        assert 2 / 2**g * comparisons <= 0.05 < 2 / 2 ** (g - 1) * comparisons
+    assert stats.fewest_clusters(0) == 2
+
+
+def test_tost_of_single_observations_is_two_one_sided_t_tests() -> None:
+    d = np.random.default_rng(1).normal(0.1, 1, size=25)
+    found = stats.equivalence(np.zeros(25), d, range(25), 0.6)
+    theirs = max(ttest_1samp(d, -0.6, alternative="greater").pvalue, ttest_1samp(d, 0.6, alternative="less").pvalue)
+    assert found.p == pytest.approx(theirs)
+    ends = ttest_1samp(d, 0).confidence_interval(0.9)
+    assert (found.low, found.high) == (pytest.approx(ends.low), pytest.approx(ends.high))
+
+
+@given(st.floats(0.01, 3), st.integers(0, 50))
+def test_tost_agrees_with_its_interval(margin: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    base, labels = clustered(rng, 8)
+    found = stats.equivalence(base, base + 0.3 * rng.normal(size=len(base)), labels, margin)
+    assert found.p is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.p < 0.05) == (-margin < found.low and found.high < margin)
+
+
+def test_tost_knows_its_edges() -> None:
+    same = stats.equivalence([1.0, 2.0], [1.0, 2.0], ["a", "b"], 0.1)
+    assert same.p == 0
+    assert stats.equivalence([1.0, 2.0], [2.0, 3.0], ["a", "b"], 0.1).p == 1
+    assert stats.equivalence([1.0, 2.0], [2.0, 2.0], ["a", "a"], 0.1).p is None
+    with pytest.raises(ValueError, match="above 0"):
+        stats.equivalence([1.0], [1.0], ["a"], 0.0)
+
+
+@pytest.mark.parametrize("groups", [6, 12, 40])
+def test_the_detectable_difference_has_the_noncentral_ts_power(groups: int) -> None:
+    error = 1 / np.sqrt(groups)
+    size = stats.detectable(error, groups) / error
+    bar = t.ppf(0.975, groups - 1)
+    assert nct.sf(bar, groups - 1, size) == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_margin_raises_what_can_be_detected() -> None:
+    plain = stats.detectable(0.1, 20)
+    assert stats.detectable(0.1, 20, margin=0.01) == plain
+    beyond = stats.detectable(0.1, 20, margin=0.5)
+    assert beyond == pytest.approx(0.5 + 0.1 * t.ppf(0.8, 19))
+
+
+def test_prompts_that_settle_are_the_least_that_do() -> None:
+    for margin in (2.0, 0.5, 0.1):
+        g = stats.clusters_to_settle(1.0, margin)
+
+        def half(n: int) -> float:
+            return float((t.ppf(0.975, n - 1) + t.ppf(0.9, n - 1)) / np.sqrt(n))
+
+        assert half(g) <= margin
+        assert g == 2 or half(g - 1) > margin
+    assert stats.clusters_to_settle(0.0, 0.1) == 2
+    with pytest.raises(ValueError, match="margin above 0"):
+        stats.clusters_to_settle(1.0, 0.0)
+
+
+def test_a_verdict_needs_its_corrected_p() -> None:
+    assert stats.judged(0.1, 0.3, 0.04, 0.0, True) == "better"
+    assert stats.judged(0.1, 0.3, 0.06, 0.0, True) == "inconclusive"
+    assert stats.judged(0.1, 0.3, None, 0.0, True) == "inconclusive"
+    assert stats.judged(-0.1, 0.1, 0.5, 0.2, True) == "equivalent"
+    assert stats.judged(0.1, 0.3, 0.04, 0.0, True, alpha=0.01) == "inconclusive"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "40 prompts" in row[0]], ids=lambda row: row[0])
+def test_simulated_rates_keep_their_promise(row: Row) -> None:
+    """The short form of `make statistics`, at 40 prompts: bounds that a right procedure misses once in a thousand."""
+    what, event, happens = row
+    sets = 100 if "20 metrics" in what else 250
+    hits = sum(happens(np.random.default_rng([7, n])) for n in range(sets))
+    low, high = {
+        "covers the truth": (0.93, 0.97),
+        "any alarm": (0.0, 0.05),
+        "equivalent": (0.0, 0.05),
+        "found": (0.78, 0.84),
+    }[event]
+    assert binom.ppf(0.001, sets, low) <= hits <= binom.ppf(0.999, sets, high)

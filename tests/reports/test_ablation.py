@@ -59,7 +59,7 @@ def test_effects_in_the_page_are_those_derived_from_the_scores(shifted_run: Path
     for row, (_, difference, span, p, values, detectable, n) in parsed.rows:
         e = expected[str(row["data-arm"]), str(row["data-metric"])]
         shown = [difference["data-sort"], span["data-sort"], span["data-high"], p["data-sort"], values["data-sort"]]
-        assert [float(str(x)) for x in shown] == [e.difference, e.low, e.high, e.p_adjusted, e.full]
+        assert [float(str(x)) for x in shown] == [e.difference, e.low, e.high, e.p_adjusted, e.base]
         assert float(str(values["data-value"])) == e.value
         assert float(str(detectable["data-sort"])) == e.detectable
         assert n["data-sort"] == str(e.n) == "9"
