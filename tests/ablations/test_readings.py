@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ablations.doses import responses, setting_of, swept
 from ablations.effects import effects, interactions
 from ablations.pareto import fronts
 from ablations.precision import precision
+from ablations.readings import precision_lines, sections
 from evals import stats
 from magicvideo.config import PipelineConfig
 
@@ -244,3 +246,53 @@ def test_a_plan_says_what_it_can_show_and_keeps_its_word() -> None:
     assert precision(effects(pilot, run), ["flicker"], prompts=1, comparisons=1) == []
     (again,) = precision(effects(pilot, run), ["flicker"], prompts=many.prompts_for_half, comparisons=84)
     assert again.corrected <= many.corrected / 2 * 1.001
+
+
+# ---- in words
+
+
+def test_what_the_design_allows_is_told_and_nothing_else() -> None:
+    assert sections([], [], staged_run({"flicker": True})) == []
+    run = swept_run([0, 2, 4]) | {"metrics": {"flicker": {"title": "Flicker", "higher_is_better": True}}}
+    arms = ["noise_prior.strength=0", "full", "noise_prior.strength=2", "noise_prior.strength=4"]
+    made = rows({(a, "vfi", "flicker"): (lambda p, n=n: p + n) for n, a in enumerate(arms)})
+    items = [{"arm": a, "stages": {"i2v": {"seconds": 1.0 + n}}} for n, a in enumerate(arms)]
+    told = dict(sections(made, items, run))
+    assert list(told) == ["Doses", "Quality against cost"]
+    (doses,) = told["Doses"]
+    assert doses.startswith("Flicker over noise_prior.strength (0: 7.5, 1: 8.5, 2: 9.5, 4: 10.5): rises by 1 ")
+    assert "at every dose: better" in doses
+    assert "cheapest to best: noise_prior.strength=0 (1 s, 7.5)" in told["Quality against cost"][0]
+
+
+def test_signs_and_stages_name_their_evidence() -> None:
+    metric, better, levels = PLANTED["faults survive V2V"]
+    run = staged_run({metric: better})
+    made = rows({("full", s, metric): (lambda p, v=v: v + 0.001 * (p % 2)) for s, v in levels.items()}, noise=0.0001)
+    told = dict(sections(made, [], run))
+    assert re.match(r"fault_remaining: t2i 1, i2v 0\.9(01)? \(better\), v2v 0\.9", told["Stage by stage"][0])
+    (sign,) = told["Signs of failure"]
+    assert re.match(
+        r"Seen: faults survive V2V \(fault_remaining 0\.9.* to 0\.9.*, i2v to v2v\)\. Look at V2V's ref", sign
+    )
+
+
+def test_interactions_are_told_with_their_size() -> None:
+    arms = [
+        {"name": n, "switch": None, "off": o} for n, o in (("full", []), ("a", ["x"]), ("b", ["y"]), ("ab", ["x", "y"]))
+    ]
+    run = {"base": "full", "arms": arms, "metrics": {"flicker": {"higher_is_better": True}}, "grid": {}}
+    levels = {"full": 0.0, "a": -1.0, "b": 0.25, "ab": -0.25}
+    made = rows({(arm, "vfi", "flicker"): (lambda p, level=level: p + level) for arm, level in levels.items()})
+    told = dict(sections(made, [], run))["Interactions"]
+    assert re.match(r"flicker, x x y: without both it is 0\.(49|5\d?) \(.*\) above what", told[0])
+    assert told[-1] == "0 of 1 pairs and metrics show no interaction after correction."
+
+
+def test_a_plan_is_told_a_line_a_metric() -> None:
+    run = staged_run({"flicker": True})
+    pilot = rows({("full", "vfi", "flicker"): float, ("other", "vfi", "flicker"): float}, noise=1.0)
+    lines = precision_lines(precision(effects(pilot, run), ["flicker"], 40, 12), 12, run)
+    assert lines[0].endswith("corrected for 12 comparisons")
+    assert lines[1].strip().startswith("flicker: ")
+    assert precision_lines([], 12, run) == []
