@@ -38,7 +38,9 @@ def write_evaluation(path: Path, run: Evaluation) -> Path:
     texts = run.prompts or [f"prompt {p}" for p in range(prompts)]
     places = [(p, s, f"p{p:03d}-seed{s}") for p in range(prompts) for s in range(seeds)]
     write_json(path / "run.json", _record(run, places, texts))
-    write_jsonl(path / "scores.jsonl", [row for name in run.values for row in _rows(name, run.values[name], places, texts)])
+    write_jsonl(
+        path / "scores.jsonl", [row for name in run.values for row in _rows(name, run.values[name], places, texts)]
+    )
     write_json(path / "summary.json", {"run": str(path), "metrics": _scores(run), "figures": {}, "unscored": []})
     return path
 
