@@ -8,6 +8,7 @@ seeds. `load_grid` turns it into arms with a full `PipelineConfig` each. Does no
     base: {i2v.steps: 12}                                  # optional: settings of every arm
     leave_one_out: [controlnet, v2v]                       # one arm each: the full model without it
     factorial: [controlnet, {vfi: linear}]                 # all combinations of these switches; main effects
+    fraction: 1/2                                          # optional: half of these combinations, well chosen
     sweep: {noise_prior.strength: [0, 0.5, 2]}             # one arm a value
     arms: [{name: linear blend, set: {vfi: linear}}]       # arms of your own: set fields, or list switches in `without`
     prompts: {world: 24, split: held_out, seed: 0}         # or a list, or a file (.txt, .jsonl) relative to the grid
@@ -23,12 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from ablations.fractions import fraction
 from ablations.prompts import Prompt, PromptLine, Strata, WorldPrompts, drawn, from_file, listed, stratified
 from ablations.source import Source, Strict, read_source, suggestion
 from evals import SUITES
@@ -124,6 +125,7 @@ class _GridFile(Strict):
     base: dict[str, Any] = Field(default_factory=dict)
     leave_one_out: list[str] = Field(default_factory=list)
     factorial: list[str | dict[str, Any]] = Field(default_factory=list, max_length=8)
+    fraction: Literal["1/2", "1/4", "1/8", "1/16"] | None = None
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
     arms: list[_ArmFile] = Field(default_factory=list)
     prompts: _Prompts
@@ -167,7 +169,7 @@ def _arms(source: Source, file: _GridFile, factors: dict[str, dict[str, Any]]) -
     for n, switch in enumerate(file.leave_one_out):
         config = _without(source, base, switch, ("leave_one_out", n))
         _add(source, arms, Arm(f"without {switch}", switch, TITLES[switch], config), ("leave_one_out", n))
-    for arm in _combinations(source, base, factors):
+    for arm in _combinations(source, base, factors, file.fraction):
         _add(source, arms, arm, ("factorial",))
     for place, arm in _swept(source, base, file):
         _add(source, arms, arm, place)
@@ -208,10 +210,11 @@ def _factors(source: Source, file: _GridFile) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _combinations(source: Source, base: PipelineConfig, factors: dict[str, dict[str, Any]]) -> Iterator[Arm]:
-    """All arms of the full factorial but the full model, those with the fewest switches off first."""
-    rows = sorted(product((False, True), repeat=len(factors)), key=lambda row: (sum(row), [not r for r in row]))
-    for row in rows[1:]:
+def _combinations(
+    source: Source, base: PipelineConfig, factors: dict[str, dict[str, Any]], part: str | None
+) -> Iterator[Arm]:
+    """All arms of the factorial, or of the asked fraction of it, but the full model: fewest switches off first."""
+    for row in _rows(source, list(factors), part)[1:]:
         off = tuple(switch for switch, is_off in zip(factors, row, strict=True) if is_off)
         config = base
         for switch in off:
@@ -221,6 +224,17 @@ def _combinations(source: Source, base: PipelineConfig, factors: dict[str, dict[
         name = f"without {', '.join(off)}"
         title = _absence(off[0], factors[off[0]]) + ", averaged over the other switches" if len(off) == 1 else name
         yield Arm(name, off[0] if len(off) == 1 else None, title, config, off=off)
+
+
+def _rows(source: Source, factors: list[str], part: str | None) -> list[tuple[bool, ...]]:
+    """Which switches each arm has off, the full model first."""
+    if part is not None and not factors:
+        raise source.error("a fraction needs a factorial: name its switches there", "fraction")
+    try:
+        rows = fraction(factors, 1 if part is None else int(part.removeprefix("1/"))).rows if factors else ((),)
+    except ValueError as error:
+        raise source.error(error, "fraction") from None
+    return sorted(rows, key=lambda row: (sum(row), [not r for r in row]))
 
 
 def _absence(switch: str, setting: dict[str, Any]) -> str:

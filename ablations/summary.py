@@ -22,11 +22,18 @@ WORDS = {
 
 def sentences(effects: Sequence[Effect], run: Run) -> list[str]:
     """The headline, one sentence an arm, then what limits the reading."""
-    arms = [arm for arm in run["arms"] if arm["name"] != run["base"]]
     lines = [_headline(effects, run)]
-    for arm in arms:
-        lines.append(_arm(arm["title"], [e for e in effects if e.arm == arm["name"]], run))
+    for name, title in _told(effects, run).items():
+        lines.append(_arm(title, [e for e in effects if e.arm == name], run))
     return lines + _limits(effects, run)
+
+
+def _told(effects: Sequence[Effect], run: Run) -> dict[str, str]:
+    """Name -> title of what is told: main effects first, then arms; a factorial's combinations have no line."""
+    titles = {arm["name"]: str(arm["title"]) for arm in run["arms"]}
+    mains = {e.arm: titles.get(e.arm, f"{e.arm}, averaged over the other switches") for e in effects if e.arms > 1}
+    own = {name: titles[name] for arm in run["arms"] if (name := arm["name"]) != run["base"] and not arm.get("off")}
+    return mains | own
 
 
 def _headline(effects: Sequence[Effect], run: Run) -> str:
