@@ -1,0 +1,18 @@
+"""The suite `style`: what videos look like, neither good nor bad. A study's ranking can hold it equal. No networks."""
+
+from __future__ import annotations
+
+from evals.metrics import motion_magnitude, sharpness
+from evals.suite import Suite
+
+STYLE = Suite(
+    "style",
+    metrics=(
+        motion_magnitude.METRIC,
+        sharpness.METRIC,
+    ),
+    backbones={
+        "flow": motion_magnitude.Flow,
+        "detail": sharpness.Detail,
+    },
+)
