@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evals.metrics import motion_magnitude, sharpness
+from evals.metrics import motion_magnitude, saturation, sharpness
 from evals.suite import Suite
 
 STYLE = Suite(
@@ -10,9 +10,11 @@ STYLE = Suite(
     metrics=(
         motion_magnitude.METRIC,
         sharpness.METRIC,
+        saturation.METRIC,
     ),
     backbones={
         "flow": motion_magnitude.Flow,
         "detail": sharpness.Detail,
+        "saturation": saturation.Saturation,
     },
 )
