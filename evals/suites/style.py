@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evals.metrics import motion_magnitude, saturation, sharpness
+from evals.metrics import duration, motion_magnitude, saturation, sharpness
 from evals.suite import Suite
 
 STYLE = Suite(
@@ -11,10 +11,12 @@ STYLE = Suite(
         motion_magnitude.METRIC,
         sharpness.METRIC,
         saturation.METRIC,
+        duration.METRIC,
     ),
     backbones={
         "flow": motion_magnitude.Flow,
         "detail": sharpness.Detail,
         "saturation": saturation.Saturation,
+        "length": duration.Length,
     },
 )
