@@ -66,8 +66,8 @@ def wawa(votes: Votes, *, own: bool = False) -> tuple[Floats, Mask]:
 def one_coin(votes: Votes, smoothing: float = 1.0) -> Floats:
     """Accuracy of each annotator by expectation maximisation: a wrong answer falls on the two others alike.
 
-    Dawid & Skene 1979 with one parameter a person (Zhang et al. 2014). Accuracies start at .7; they and the shares of answers
-    are smoothed by one answer of each kind (`smoothing`), so that nobody is infallible.
+    Dawid & Skene 1979 with one parameter a person (Zhang et al. 2014). Accuracies start at .7; they and the shares of
+    answers are smoothed by one answer of each kind (`smoothing`), so that nobody is infallible.
     """
     unit, outcome = units(votes)
     people, labels = len(votes.annotators), 3 * (int(unit.max()) + 1)
