@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Update,
@@ -168,16 +169,16 @@ def _claim(connection: Connection, wanted: Select[Any], values: dict[str, Any]) 
     return False
 
 
-def _new_unit() -> ColumnElement[bool]:
+def _new_unit(of: FromClause = slots) -> ColumnElement[bool]:
     """Whether a slot is an ordinary one with a pair that the annotator has not met."""
     before = slots.alias("met")
-    met = exists().where(before.c.holder == _WHO, before.c.unit == slots.c.unit, before.c.kind == _MAIN)
-    return and_(slots.c.kind == _MAIN, ~met, ~_refused())
+    met = exists().where(before.c.holder == _WHO, before.c.unit == of.c.unit, before.c.kind == _MAIN)
+    return and_(of.c.kind == _MAIN, ~met, ~_refused(of))
 
 
-def _refused() -> ColumnElement[bool]:
+def _refused(of: FromClause = slots) -> ColumnElement[bool]:
     """Whether the annotator has skipped the slot's pair."""
-    return exists().where(skips.c.annotator == _WHO, skips.c.unit == slots.c.unit)
+    return exists().where(skips.c.annotator == _WHO, skips.c.unit == of.c.unit)
 
 
 def _suits() -> ColumnElement[bool]:
@@ -215,9 +216,12 @@ def _expired() -> Select[Any]:
 
 
 def _abandoned() -> Select[Any]:
-    """Open slots of blocks whose holder has been away for a lease's time."""
-    away = select(slots).join(blocks, blocks.c.id == slots.c.block).where(blocks.c.active_until < _NOW)
-    return away.where(slots.c.state == _FREE, _new_unit()).order_by(blocks.c.id, slots.c.position).limit(1)
+    """Open slots of the block whose holder has been away longest, of those away for a lease's time."""
+    inside = slots.alias("inside")
+    something = exists().where(inside.c.block == blocks.c.id, inside.c.state == _FREE, _new_unit(inside))
+    away = select(blocks.c.id).where(blocks.c.active_until < _NOW, something).order_by(blocks.c.active_until).limit(1)
+    open_ = select(slots).where(slots.c.block == away.scalar_subquery(), slots.c.state == _FREE, _new_unit())
+    return open_.order_by(slots.c.position).limit(1)
 
 
 def _take() -> Update:

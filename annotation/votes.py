@@ -125,6 +125,11 @@ class Votes:
             self._admit(connection, person)
             return self._give(connection, terms)
 
+    def upcoming(self, person: str) -> Row[Any] | None:
+        """The slot that would be given after the held one, if it is of the same block. Nothing is leased."""
+        with self.database.reading() as connection:
+            return connection.execute(assignment.OWN, {"who": person}).first()
+
     def vote(self, person: str, ballot: Ballot) -> tuple[bool, Row[Any] | None]:
         """(repeated, next slot). Raises `Refused` ("task")."""
         terms = self._terms(person)
