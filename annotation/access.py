@@ -6,6 +6,7 @@ Pages are handed a session and do not know where it came from.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,35 @@ def identify_any(folder: Path, database: str | None, cookies: Mapping[str, str])
     """The session of any of the invitations among the cookies."""
     tokens = (cookies.get(cookie_name(folder, role)) for role in ROLES)
     return next((session for token in tokens if (session := identify(folder, database, token))), None)
+
+
+def identify_cookies(folder: Path, database: str | None, cookies: Mapping[str, str]) -> Session | None:
+    """The session of any invitation among the cookies, or of a sign-in by OpenID Connect."""
+    return identify_any(folder, database, cookies) or identify_claims(folder, database, claims_of(cookies))
+
+
+def claims_of(cookies: Mapping[str, str]) -> dict[str, object]:
+    """What Streamlit's own signed cookie says of somebody who signed in by `st.login`; empty for anybody else.
+
+    A video is fetched by the browser itself, where `st.user` is not known.
+    """
+    from streamlit.auth_util import get_cookie_with_chunks
+    from streamlit.web.server.server_util import AUTH_COOKIE_NAME, get_cookie_secret
+    from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+
+    if AUTH_COOKIE_NAME not in cookies:
+        return {}
+    secret = get_cookie_secret()
+
+    def one(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return None if value is None else decode_signed_value(secret, name, value.encode("latin-1"))
+
+    try:
+        found = json.loads(get_cookie_with_chunks(one, AUTH_COOKIE_NAME) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and found.get("is_logged_in") is True else {}
 
 
 def identify_claims(folder: Path, database: str | None, claims: Mapping[str, object]) -> Session | None:

@@ -18,26 +18,32 @@ def main() -> None:
     st.set_page_config("Video comparison", layout="wide")  # an icon by name would be fetched from another server
     st.html(STYLE)
     here = present()
-    if here.voter is None and here.owner is None:
-        door.page()
-        return
     st.navigation(pages(here), position="top").run()
 
 
 def pages(here: Present) -> list[Page]:
-    """Pages of the owner exist for everybody who was invited, so that one who opens them is told why not."""
+    """All pages exist for everybody, so that whoever opens one by its address is told how to get in, or why not."""
     votes, owns = here.voter is not None, here.owner is not None
-    return [
-        _page(vote.page, "Vote", "vote", votes, default=votes),
-        _page(instructions.page, "Instructions", "instructions", votes),
-        _page(owner.live, "Live results", "live", owns, default=not votes),
-        _page(owner.annotators, "Annotators", "annotators", owns),
-        _page(owner.invite, "Invite and export", "invite", owns),
+    known = votes or owns
+    shown = [
+        _page(vote.page if known else door.page, "Vote", "vote", votes),
+        _page(instructions.page if known else door.page, "Instructions", "instructions", votes),
+        _page(owner.live if known else door.page, "Live results", "live", owns),
+        _page(owner.annotators if known else door.page, "Annotators", "annotators", owns),
+        _page(owner.invite if known else door.page, "Invite and export", "invite", owns),
     ]
 
+    def start() -> None:
+        """The address without a name: on to one's first page."""
+        if known:
+            st.switch_page(shown[0] if votes else shown[2])
+        door.page()
 
-def _page(show: Callable[[], None], title: str, path: str, visible: bool, default: bool = False) -> Page:
-    return st.Page(show, title=title, url_path=path, default=default, visibility="visible" if visible else "hidden")
+    return [st.Page(start, title="Video comparison", url_path="start", default=True, visibility="hidden"), *shown]
+
+
+def _page(show: Callable[[], None], title: str, path: str, visible: bool) -> Page:
+    return st.Page(show, title=title, url_path=path, visibility="visible" if visible else "hidden")
 
 
 main()

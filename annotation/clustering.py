@@ -2,7 +2,8 @@
 
 Two-way clustered variance (Cameron, Gelbach & Miller 2011): V = V_annotator + V_prompt - V_intersection, each corrected
 by G/(G-1). V may come out below its own parts when there are few clusters, so the largest of V, V_annotator and
-V_prompt is taken (MacKinnon, Nielsen & Webb 2021). Quantiles are Student's t with min(G) - 1 degrees of freedom.
+V_prompt is taken (MacKinnon, Nielsen & Webb 2021). Quantiles are Student's t with min(G) - 1 degrees of freedom; for the
+tie rate, in which people and prompts hardly lean, with Satterthwaite's.
 """
 
 from __future__ import annotations
@@ -65,6 +66,21 @@ class Shares:
     def quantile(self, level: float) -> float:
         return quantile(self.df, level)
 
+    def satterthwaite(self, gradient: Floats) -> float | None:
+        """Degrees of freedom of the variance of this function, by what each way of clustering contributes to it.
+
+        Satterthwaite 1946 on V = C_annotator + C_prompt + V_intersection, C what clusters add to it (at least 0), with
+        G - 1 degrees each and n - 1 of the last. Where nobody leans it is large, where one way decides it is that one's
+        G - 1. `df` itself without both ways.
+        """
+        if len(self.parts) < 3 or self.annotators is None or self.prompts is None:
+            return self.df
+        people, prompts, both = (float(gradient @ part @ gradient) for part in self.parts)
+        cells = people + prompts - both
+        terms = (max(people - cells, 0.0), self.annotators), (max(prompts - cells, 0.0), self.prompts), (cells, self.n)
+        below = sum(part**2 / (size - 1) for part, size in terms)
+        return sum(part for part, _ in terms) ** 2 / below if below > 0 else self.df
+
 
 def of_counts(good: float, same: float, bad: float) -> Shares:
     """Plain counts: nobody knows whose votes they were, so they are taken as independent."""
@@ -96,7 +112,7 @@ def compact(codes: Ints) -> Ints:
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def quantile(df: int | None, level: float) -> float:
+def quantile(df: float | None, level: float) -> float:
     """Two-sided: how many standard errors an interval of this level reaches."""
     tail = (1 + level) / 2
     return float(ndtri(tail)) if df is None else float(stdtrit(df, tail))

@@ -35,6 +35,8 @@ class Database:
         self.engine = _sqlite(url) if self.sqlite else _postgresql(url, self.schema)
         # Threads of one process queue up here in turn; SQLite's own waiting sleeps and lets others pass.
         self._turn: Any = threading.Lock() if self.sqlite else nullcontext()
+        # PostgreSQL's transactions see what was committed before each statement: to read, none is needed.
+        self._reads: Any = {"reading": True} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -47,9 +49,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent look that keeps no writer waiting."""
+        """A look that keeps no writer waiting; in SQLite one moment for all statements of the block."""
         try:
-            with self.engine.connect().execution_options(reading=True) as connection:
+            with self.engine.connect().execution_options(**self._reads) as connection:
                 yield connection
         except (OperationalError, DBAPIError) as error:
             raise _unreachable(self.engine, error) from error

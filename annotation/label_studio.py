@@ -1,9 +1,13 @@
 """Label Studio's JSON export of pairwise tasks, read and written.
 
 A task's `data` names the pair: `prompt` (or `prompt_id`), `left_system` and `right_system` (or `left` and `right`). An
-annotation's result is either that of the tag Pairwise ({"type": "pairwise", "value": {"selected": "left"}}, where
-"none" is Same) or that of Choices ({"type": "choices", "value": {"choices": ["same"]}}); `from_name` is the criterion.
-Cancelled annotations are skipped. https://labelstud.io/guide/task_format, https://labelstud.io/tags/pairwise
+annotation's result is either that of the tag Pairwise ({"type": "pairwise", "value": {"selected": "left"}}; left is the
+first name of the tag's `toName`) or that of Choices ({"type": "choices", "value": {"choices": ["same"]}}); `from_name`
+is the criterion. Pairwise has no answer "same": "none" is what it says after a second click on the same side, and is
+read as Same. Cancelled annotations are skipped.
+
+Sources: https://labelstud.io/guide/task_format, https://labelstud.io/tags/pairwise, and the tag's own code
+(label-studio 0.4.0, src/tags/control/Pairwise.js), which gives the three values of `selected`.
 """
 
 from __future__ import annotations
@@ -83,6 +87,10 @@ def _choice(result: Mapping[str, Any], where: str) -> str | None:
     value = result.get("value") or {}
     if result.get("type") == "pairwise":
         said = value.get("selected")
+        if said is None:
+            raise InputError(
+                f"{where}: a pairwise result without 'selected': no side was chosen; remove the annotation"
+            )
     elif result.get("type") == "choices" and len(value.get("choices") or []) == 1:
         said = value["choices"][0]
     else:

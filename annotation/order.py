@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
+from math import isclose
 
 from annotation.ratings import ORDERING, Rating
 
 WORDS = {"gsb_ratio": "(G+S)/(B+S)", "net": "net win", "half_tie": "half-tie", "decisive": "decisive win rate"}
 MOST = 8
 """Flips that are written out; the rest is counted."""
+SAME = 1e-9
+"""Values this near to each other differ by rounding, and put nobody above."""
 
 
 def flips(ratings: Mapping[str, Rating]) -> list[str]:
@@ -39,7 +42,7 @@ def _flip(pair: tuple[str, str], ratings: Mapping[str, Rating]) -> str | None:
     above = dict[bool, list[str]]()
     for convention in ORDERING:
         first, second = (ratings[name].estimate(convention).value for name in pair)
-        if first is not None and second is not None and first != second:
+        if first is not None and second is not None and not isclose(first, second, abs_tol=SAME):
             above.setdefault(first > second, []).append(convention)
     if len(above) < 2:
         return None

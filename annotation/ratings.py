@@ -83,8 +83,8 @@ def rate(shares: Shares, level: float = LEVEL) -> Rating:
         gsb_ratio=_ratio(shares, level),
         net=net,
         half_tie=Estimate(*(None if v is None else (1 + v) / 2 for v in (net.value, net.low, net.high))),
-        decisive=_proportion(shares, GOOD, DECIDED, level),
-        tie_rate=_proportion(shares, TIE, ANY, level),
+        decisive=_proportion(shares, GOOD, DECIDED, level, shares.df),
+        tie_rate=_proportion(shares, TIE, ANY, level, shares.satterthwaite(TIE)),
         p=_p_of_net(shares),
         design_effect=effect,
         effective_n=None if not effect else shares.n / effect,
@@ -149,7 +149,7 @@ def _ratio(shares: Shares, level: float) -> Estimate:
     return Estimate(float(value), float(value * np.exp(-half)), float(value * np.exp(half)))
 
 
-def _proportion(shares: Shares, part: Floats, whole: Floats, level: float) -> Estimate:
+def _proportion(shares: Shares, part: Floats, whole: Floats, level: float, df: float | None) -> Estimate:
     """Of the votes in `whole` [3] those in `part` [3], with Wilson's interval on n / design effect votes."""
     n, k = float(whole @ shares.counts), float(part @ shares.counts)
     if n == 0:
@@ -162,7 +162,7 @@ def _proportion(shares: Shares, part: Floats, whole: Floats, level: float) -> Es
     effective = n
     if shares.annotators is not None:
         effective = min(n, shares.clusters or n) if independent == 0 else n * independent / max(variance, 1e-12)
-    low, high = score_interval(min(1.0, value), effective, shares.quantile(level))
+    low, high = score_interval(min(1.0, value), effective, quantile(df, level))
     return Estimate(value, low, high)
 
 

@@ -63,11 +63,11 @@ def wawa(votes: Votes, *, own: bool = False) -> tuple[Floats, Mask]:
     return agrees.astype(np.float64), judged
 
 
-def one_coin(votes: Votes) -> Floats:
+def one_coin(votes: Votes, smoothing: float = 1.0) -> Floats:
     """Accuracy of each annotator by expectation maximisation: a wrong answer falls on the two others alike.
 
-    Dawid & Skene 1979 with one parameter a person (Zhang et al. 2014). Accuracies start at .7 and are smoothed by one
-    right and one wrong answer, so that nobody is infallible.
+    Dawid & Skene 1979 with one parameter a person (Zhang et al. 2014). Accuracies start at .7; they and the shares of
+    answers are smoothed by one answer of each kind (`smoothing`), so that nobody is infallible.
     """
     unit, outcome = units(votes)
     people, labels = len(votes.annotators), 3 * (int(unit.max()) + 1)
@@ -80,9 +80,9 @@ def one_coin(votes: Votes) -> Floats:
         logits = np.bincount(said, weights=weight[votes.annotator], minlength=labels).reshape(-1, 3) + np.log(prior)
         truth = np.exp(logits - logits.max(axis=1, keepdims=True))
         truth /= truth.sum(axis=1, keepdims=True)
-        prior = (truth.sum(axis=0) + 1) / (len(truth) + 3)
+        prior = (truth.sum(axis=0) + smoothing) / (len(truth) + 3 * smoothing)
         right = np.bincount(votes.annotator, weights=truth.ravel()[said], minlength=people)
-        updated = (right + 1) / (n + 2)
+        updated = (right + smoothing) / (n + 2 * smoothing)
         if np.abs(updated - accuracy).max() < TOLERANCE:
             return updated
         accuracy = updated

@@ -269,4 +269,4 @@ def _flag_warnings(result: Result) -> list[str]:
 
 
 def _by_net(systems: Mapping[str, Result]) -> list[str]:
-    return sorted(systems, key=lambda name: -systems[name]["net"])
+    return sorted(systems, key=lambda name: -round(systems[name]["net"], 9))

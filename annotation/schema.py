@@ -126,8 +126,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX events_annotator ON events (annotator)",
     ),
     ("ALTER TABLE people ADD COLUMN last_vote INTEGER",),
+    (
+        "DROP INDEX slots_state",
+        "CREATE INDEX slots_leased ON slots (expires) WHERE state = 'leased'",
+        "CREATE INDEX blocks_active ON blocks (active_until)",
+    ),
 )
-"""Step n brings a store from version n-1 to n. 1: the first store. 2: undo."""
+"""Step n brings a store from version n-1 to n. 1: the first store. 2: undo. 3: with an index of all slots by state, the
+next of one's own slots was sought among all that are free."""
 VERSION = len(STEPS)
 COUNTER = {
     "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -124,6 +124,11 @@ class Session:
         """The task this annotator holds (its lease renewed), else the next one, else None. Safe to repeat."""
         return self._task(self.votes.next(self.annotator))
 
+    def upcoming(self) -> tuple[str, str] | None:
+        """Names of the videos that come after this pair, to be fetched early; None at a round's end. Leases nothing."""
+        task = self._task(self.votes.upcoming(self.annotator))
+        return None if task is None else (task.left.name, task.right.name)
+
     def vote(
         self, task_id: str, client_id: str, answers: Mapping[str, Answer], watched: Watched, seconds: float
     ) -> Receipt:

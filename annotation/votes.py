@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, select, update
 
 from annotation import assignment
 from annotation.assignment import DONE, LEASED, Terms
@@ -26,6 +26,15 @@ from magicvideo.errors import InputError
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 SECONDS_MOST = 24 * 3600.0
+_WHO, _THIS, _CLIENT = bindparam("who"), bindparam("this"), bindparam("name")
+PERSON = select(people).where(people.c.id == _WHO)
+ADMIT = PERSON.with_for_update()
+_RECEIPT = and_(receipts.c.annotator == _WHO, receipts.c.client == _CLIENT)
+ASKED = select(slots, receipts.c.slot.label("seen")).join(receipts, _RECEIPT, isouter=True).where(slots.c.code == _THIS)
+"""The slot of a code, and which slot's vote has had the client's name before."""
+_MINE = and_(slots.c.id == _THIS, slots.c.holder == _WHO, slots.c.state == LEASED)
+FINISH = update(slots).where(_MINE).values(state=DONE, expires=None)
+LAST_VOTE = update(people).where(people.c.id == _WHO).values(last_vote=_THIS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Votes:
     def person(self, person: str, ended: bool = False) -> Person | None:
         """Who was invited and may still come (with `ended` also who may not any more), or None."""
         with self.database.reading() as connection:
-            row = connection.execute(select(people).where(people.c.id == person)).first()
+            row = connection.execute(PERSON, {"who": person}).first()
         if row is None or (row.expires < self.clock() and not ended):
             return None
         return Person(row.id, row.role, row.expires)
@@ -116,13 +125,18 @@ class Votes:
             self._admit(connection, person)
             return self._give(connection, terms)
 
+    def upcoming(self, person: str) -> Row[Any] | None:
+        """The slot that would be given after the held one, if it is of the same block. Nothing is leased."""
+        with self.database.reading() as connection:
+            return connection.execute(assignment.OWN, {"who": person}).first()
+
     def vote(self, person: str, ballot: Ballot) -> tuple[bool, Row[Any] | None]:
         """(repeated, next slot). Raises `Refused` ("task")."""
         terms = self._terms(person)
         with self.database.writing() as connection:
             self._admit(connection, person)
             repeated = self._cast(connection, terms, ballot)
-            return repeated, self._give(connection, terms)
+            return repeated, self._give(connection, terms, empty_handed=not repeated)
 
     def undo(self, person: str) -> Row[Any] | None:
         """Take back the last vote: its slot is held again and returned. None if there is nothing to take back."""
@@ -162,12 +176,12 @@ class Votes:
         """How far the person is; looks, and changes nothing."""
         terms = self._terms(person)
         with self.database.reading() as connection:
-            row = connection.execute(select(people).where(people.c.id == person)).first()
+            row = connection.execute(PERSON, {"who": person}).first()
             mine = and_(slots.c.holder == person, slots.c.state == DONE)
             done = connection.execute(select(func.count()).where(mine)).scalar_one()
             last = select(func.max(blocks.c.id)).where(blocks.c.holder == person)
             block = connection.execute(last).scalar()
-            size = connection.execute(assignment.round_size(person, block)).scalar_one()
+            size = assignment.round_size(connection, person, block)
             round_done = connection.execute(select(func.count()).where(mine, slots.c.block == block)).scalar_one()
             number = assignment.rounds(connection, person)
             left = assignment.anything(connection, terms)
@@ -237,7 +251,7 @@ class Votes:
         return Terms(person, self.clock(), rules.lease_minutes * 60, rules.most_rounds)
 
     def _lock(self, connection: Connection, person: str) -> Row[Any] | None:
-        return connection.execute(select(people).where(people.c.id == person).with_for_update()).first()
+        return connection.execute(ADMIT, {"who": person}).first()
 
     def _admit(self, connection: Connection, person: str) -> Row[Any]:
         """The person's row, locked. Raises `Refused` for someone who is not (any more) invited."""
@@ -255,33 +269,32 @@ class Votes:
             raise _not_yours()
         return slot
 
-    def _give(self, connection: Connection, terms: Terms) -> Row[Any] | None:
-        given = assignment.give(connection, terms)
+    def _give(self, connection: Connection, terms: Terms, *, empty_handed: bool = False) -> Row[Any] | None:
+        given = assignment.give(connection, terms, empty_handed=empty_handed)
         if given is None:
             return None
         if given.lost_by is not None:
             self._log(connection, "expired", given.lost_by, given.slot.id)
         if given.new:
             self._log(connection, "leased", terms.annotator, given.slot.id)
-        return connection.execute(select(slots).where(slots.c.id == given.slot.id)).one()
+        return given.slot
 
     def _cast(self, connection: Connection, terms: Terms, ballot: Ballot) -> bool:
         """Write the vote, unless it is there already. Returns whether it was."""
-        slot = self._slot(connection, ballot.code)
-        seen = select(receipts.c.slot).where(
-            receipts.c.annotator == terms.annotator, receipts.c.client == ballot.client
-        )
-        known = connection.execute(seen).scalar()
-        if known is not None and known != slot.id:
+        values = {"who": terms.annotator, "this": ballot.code, "name": ballot.client}
+        slot = connection.execute(ASKED, values).first()
+        if slot is None:
+            raise _not_yours()
+        if slot.seen is not None and slot.seen != slot.id:
             raise Refused("task", "this vote's name was used for another task; make a new one for each vote")
-        if known is not None or (slot.holder == terms.annotator and slot.state == DONE):
+        if slot.seen is not None or (slot.holder == terms.annotator and slot.state == DONE):
             return True
-        mine = and_(slots.c.id == slot.id, slots.c.holder == terms.annotator, slots.c.state == LEASED)
-        if connection.execute(update(slots).where(mine).values(state=DONE, expires=None)).rowcount != 1:
+        mine = {"who": terms.annotator, "this": slot.id}
+        if connection.execute(FINISH, mine).rowcount != 1:
             raise _not_yours()
         connection.execute(insert(votes), self._rows(terms, slot.id, ballot))
-        connection.execute(insert(receipts).values(annotator=terms.annotator, client=ballot.client, slot=slot.id))
-        connection.execute(update(people).where(people.c.id == terms.annotator).values(last_vote=slot.id))
+        connection.execute(insert(receipts), {"annotator": terms.annotator, "client": ballot.client, "slot": slot.id})
+        connection.execute(LAST_VOTE, mine)
         self._log(connection, "voted", terms.annotator, slot.id, _plain(ballot))
         return False
 
@@ -303,7 +316,7 @@ class Votes:
         self, connection: Connection, kind: str, who: str | None, slot: int | None = None, detail: Any = None
     ) -> None:
         row = {"at": self.clock(), "annotator": who, "kind": kind, "slot": slot, "detail": json.dumps(detail or {})}
-        connection.execute(insert(events).values(row))
+        connection.execute(insert(events), row)
 
 
 def _plain(ballot: Ballot) -> dict[str, Any]:

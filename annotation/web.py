@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from annotation.access import INVITE, ROLES, cookie_name, identify, identify_any
+from annotation.access import INVITE, ROLES, cookie_name, identify, identify_cookies
 from annotation.terms import Refused
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def clip_routes(folder: Path, database: str | None) -> list[Route]:
     """The addresses of a study's videos: answers only somebody who was invited, and only with a video of the study."""
 
     def clip(request: Request) -> Response:
-        session = identify_any(folder, database, request.cookies)
+        session = identify_cookies(folder, database, request.cookies)
         if session is None:
             return PlainTextResponse("not invited", 403)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -24,9 +25,14 @@ def player() -> Any:
 
 
 def pair(
-    id: str, shown: Task | Example, question: Question, min_watched: float = 0.0, received: str | None = None
+    id: str,
+    shown: Task | Example,
+    question: Question,
+    min_watched: float = 0.0,
+    received: str | None = None,
+    upcoming: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Data of the player for a task or an example; `received` as in `pair_data`."""
+    """Data of the player for a task or an example; `received` as in `pair_data`, `upcoming` names of videos."""
     left = shown.left
     return pair_data(
         id,
@@ -37,6 +43,7 @@ def pair(
         answers=CHOICES,
         min_watched=min_watched,
         received=received,
+        upcoming=[f"{CLIPS}/{name}" for name in upcoming or ()],
     )
 
 

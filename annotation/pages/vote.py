@@ -60,7 +60,8 @@ def _pair(session: Session, task: Task, progress: Progress) -> None:
         st.warning(literal(notice))
     question = main_question(session.questions)
     name = f"{task.id}.{st.session_state.get('attempt', 0)}"
-    data = pair(name, task, question, session.min_watched, st.session_state.get("refused"))
+    refused = st.session_state.get("refused")
+    data = pair(name, task, question, session.min_watched, refused, session.upcoming())
     player()(key=KEY, data=data, on_answer_change=_answered, on_failed_change=_failed)
     if st.session_state.get("failed") == name:
         _broken(task)

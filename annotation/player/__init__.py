@@ -69,12 +69,14 @@ def pair_data(
     answers: Sequence[Choice] = (),
     min_watched: float = 0.0,
     received: str | None = None,
+    upcoming: Sequence[str] = (),
     autoplay: bool = True,
 ) -> dict[str, Any]:
     """What the component is given. Another `id` means another pair: the videos load anew and everything is reset.
 
     All texts are shown as text. `min_watched` in [0,1] is the share of both videos to see before an answer is taken.
     `received` is the `request` of the last answer that arrived: where the pair stays, it may be answered anew.
+    `upcoming` are addresses of the next pair's videos, fetched once this pair is ready.
     """
     return {
         "id": id,
@@ -85,6 +87,7 @@ def pair_data(
         "answers": [vars(answer) for answer in answers],
         "min_watched": min_watched,
         "received": received,
+        "upcoming": list(upcoming),
         "autoplay": autoplay,
         **vars(shape),
     }

@@ -79,6 +79,7 @@ class Player {
     this.readyAt = performance.now();
     this.notice("");
     this.render();
+    fetchEarly(data.upcoming ?? []);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (data.autoplay && !still && !document.hidden) this.lock.play();
   }
@@ -286,6 +287,15 @@ class Player {
       button.setAttribute("aria-disabled", blocked);
       pressed(button, this.sent === button.dataset.answer);
     }
+  }
+}
+
+// Brings the next pair's videos into the browser's cache, where they may stay. What fails will be asked for again.
+function fetchEarly(addresses) {
+  for (const address of addresses) {
+    fetch(address, { priority: "low" })
+      .then((answer) => answer.blob())
+      .catch(() => {});
   }
 }
 

@@ -64,7 +64,7 @@ METRIC = Metric(
     unit="share",
     higher_is_better=False,
     reads="1: all of the reference's fault is in the first frame; 0: none; other errors at its place count too",
-    definition=f"<out-clean,faulty-clean>/|faulty-clean|^2 where they differ by more than {VISIBLE} levels, frame 0",
+    definition=f"<out-clean,faulty-clean>/norm(faulty-clean)^2 where they differ by over {VISIBLE} levels, frame 0",
     needs=(FAULT,),
     value=value,
 )

@@ -44,9 +44,9 @@ class Flow:
         return [{"speed": self._speeds(clip)} for clip in clips]
 
     def _speeds(self, clip: VideoClip) -> NDArray[np.float32]:
-        grey = _grey(clip)
-        diagonal = float(np.hypot(*grey.shape[1:]))
-        steps = pairwise(grey)
+        frames = grey(clip)
+        diagonal = float(np.hypot(*frames.shape[1:]))
+        steps = pairwise(frames)
         return np.array([self._fastest(a, b) / diagonal * clip.fps for a, b in steps], np.float32)
 
     def _fastest(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -58,7 +58,7 @@ class Flow:
         return float(np.partition(magnitude, -top)[-top:].mean())
 
 
-def _grey(clip: VideoClip) -> NDArray[np.uint8]:
+def grey(clip: VideoClip) -> NDArray[np.uint8]:
     """uint8 [T,H,W], scaled to about AREA pixels with the sides' proportion kept (no side below 16), ITU-R 601."""
     h, w = clip.size
     scale = np.sqrt(AREA / (h * w))

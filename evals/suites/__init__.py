@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from evals.suite import Suite
 from evals.suites.pocket import POCKET
+from evals.suites.style import STYLE
 from evals.suites.truth import TRUTH
 from magicvideo.errors import unknown_name
 
-__all__ = ["POCKET", "SUITES", "TRUTH", "Suite", "find"]
+__all__ = ["POCKET", "STYLE", "SUITES", "TRUTH", "Suite", "find"]
 
-SUITES = {suite.name: suite for suite in (POCKET, TRUTH)}
+SUITES = {suite.name: suite for suite in (POCKET, TRUTH, STYLE)}
 
 
 def find(suite: str | Suite) -> Suite:

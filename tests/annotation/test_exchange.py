@@ -116,6 +116,24 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         read_votes(path)
 
 
+def test_an_export_of_label_studios_pairwise_template_is_read(tmp_path: Path) -> None:
+    """In the form of Label Studio's own pages (guide/task_format: all fields of tasks and annotations) and of the tag's
+    code (src/tags/control/Pairwise.js of 0.4.0: `selected`, and the older form of `to_name` and `pairwise`)."""
+    path = Path(__file__).with_name("label_studio.json")
+    found = read_votes(path)
+    seen = found[["annotator", "prompt", "left", "right", "choice", "criterion"]].astype(str).to_numpy().tolist()
+    assert seen == [
+        ["1", "a red star bouncing", "ours", "theirs", "left", "overall"],
+        ["2", "a red star bouncing", "ours", "theirs", "same", "overall"],
+        ["1", "a blue ring", "theirs", "ours", "right", "overall"],
+    ]
+    tasks = json.loads(path.read_text())
+    tasks[1]["annotations"][0]["result"][0]["value"] = {"selected": None}
+    (tmp_path / "untouched.json").write_text(json.dumps(tasks))
+    with pytest.raises(InputError, match="task 2: a pairwise result without 'selected'"):
+        read_votes(tmp_path / "untouched.json")
+
+
 def test_label_studios_export_is_read(tmp_path: Path) -> None:
     """Both tags, a cancelled annotation, a comment beside the choice, an annotator as number and as object."""
     data = {"prompt": "p1", "left_system": "x", "right_system": "y"}

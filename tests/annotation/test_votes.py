@@ -302,12 +302,13 @@ def test_the_next_task_is_found_by_indexes(tmp_path: Path, freeze: Any, make: An
     from annotation import assignment
 
     place = make(freeze(tmp_path / "study", 40, design=Settings(raters=5, block=20)), f"sqlite:///{tmp_path / 'v'}")
-    terms = assignment.Terms("ann", place.clock.now, SECONDS, None)
+    values = {**assignment.Terms("ann", place.clock.now, SECONDS, None).values, "replicate_at": 0}
     engine = create_engine(place.votes.database.engine.url)
     with engine.connect() as connection:
-        for query in (assignment._own(terms), assignment._expired(terms), assignment._abandoned(terms)):
-            words = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
+        for query in (assignment.OWN, assignment.HELD, assignment.OPEN_BLOCKS_HERE, *assignment.LOOKS):
+            words = str(query.params(values).compile(engine, compile_kwargs={"literal_binds": True}))
             steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}")]
             assert not [s for s in steps if s.startswith("SCAN slots") and "INDEX" not in s], steps
+            assert query is not assignment.OWN or steps[0].startswith("SEARCH blocks"), steps
     engine.dispose()
     place.votes.close()

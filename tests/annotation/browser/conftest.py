@@ -9,20 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from annotation import player
-from magicvideo.clip import VideoClip, write_preview
+from annotation import player, serve
+from annotation.web import HEADERS
+from magicvideo.clip import write_preview
+
+from .pictures import FPS, FRAMES, SIZE, moving_bar
+from .served import Served, make_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FRAMES, FPS, SIZE = 90, 15.0, 128
 Wait = Callable[[Callable[[], bool]], None]
 """Blocks until something holds."""
 
@@ -61,14 +64,6 @@ def server(app: Any) -> Iterator[str]:
     thread.join()
 
 
-def moving_bar(start: int, frames: int = FRAMES, fps: float = FPS) -> VideoClip:
-    """A white bar that moves by one pixel a frame."""
-    pictures = np.full((frames, 3, SIZE, SIZE), 60, np.uint8)
-    for k in range(frames):
-        pictures[k, :, :, (start + k) % SIZE] = 255
-    return VideoClip(pictures, fps)
-
-
 @dataclass
 class Bare:
     """The player on a page of its own."""
@@ -105,11 +100,13 @@ def bare_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     clips = tmp_path_factory.mktemp("clips")
     write_preview(clips / "a.mp4", moving_bar(0))
     write_preview(clips / "b.mp4", moving_bar(40))
+    write_preview(clips / "c.mp4", moving_bar(10))
+    write_preview(clips / "d.mp4", moving_bar(70))
     html, css = (json.dumps((player.HERE / f"player.{kind}").read_text()) for kind in ("html", "css"))
 
     def clip(request: Any) -> Response:
         path = clips / request.path_params["name"]
-        return FileResponse(path) if path.exists() else Response(status_code=404)
+        return FileResponse(path, headers=HEADERS) if path.exists() else Response(status_code=404)
 
     routes = [
         Route("/", lambda _: HTMLResponse(BARE % {"html": html, "css": css})),
@@ -138,3 +135,27 @@ def wait() -> Wait:
             time.sleep(0.05)
 
     return until
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`served.make_study`."""
+    return make_study(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def served(study: Path) -> Iterator[Served]:
+    running = Served(study, serve.free_port("localhost", 18_501))
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def person(chromium: Any) -> Iterator[Any]:
+    """A fresh browser profile's page."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()

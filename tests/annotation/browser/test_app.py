@@ -3,144 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import av
-import pytest
 
-from annotation import serve
-from annotation.create import Wish, create
-from annotation.design import Settings
-from annotation.session import opened
-from magicvideo.clip import write_preview
-
-from .conftest import moving_bar
-
-SYSTEMS = ("zebrafish", "quokkanet")
-PROMPTS = ("<b>bold</b> <script>window.hacked = 1</script> **stars** $x$ [a](b)", *(f"prompt {k}" for k in range(2, 7)))
-
-
-@dataclass
-class Served:
-    """A study and the process that serves it."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-    log: list[str] = field(default_factory=list)
-
-    @property
-    def base(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    def start(self) -> None:
-        words = ["study", "serve", str(self.folder), "--port", str(self.port)]
-        self.process = subprocess.Popen([sys.executable, "-m", "magicvideo.cli", *words], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 120
-        while not self.answers():
-            assert self.process.poll() is None, "the server ended"
-            assert time.monotonic() < end, "the server does not start"
-            time.sleep(0.1)
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.base}/_stcore/health", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def link(self, who: str, role: Any = "annotator") -> str:
-        return serve.invitation_link(self.folder, None, self.base, {role: who})
-
-    def votes(self) -> int:
-        _, votes = opened(self.folder)
-        return len({row.slot for row in votes.cast()})
-
-
-@pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two systems, two rounds of three prompts; the first prompt is made of markup."""
-    folder = tmp_path_factory.mktemp("served")
-    lines = [json.dumps({"file": f"{k}.mp4", "prompt": prompt}) for k, prompt in enumerate(PROMPTS)]
-    (folder / "prompts.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    for number, name in enumerate(SYSTEMS):
-        (folder / name).mkdir()
-        for k in range(len(PROMPTS)):
-            write_preview(folder / name / f"{k}.mp4", moving_bar(20 * number + k, frames=15))
-    wish = Wish(
-        tuple(f"{name}={folder / name}" for name in SYSTEMS),
-        folder / "prompts.jsonl",
-        title="A <i>title</i> with **markup**",
-        design=Settings(raters=9, block=3, repeats=0.0),
-    )
-    create(folder / "study", wish)
-    return folder / "study"
-
-
-@pytest.fixture(scope="session")
-def served(study: Path) -> Iterator[Served]:
-    running = Served(study, serve.free_port("localhost", 18_501))
-    running.start()
-    yield running
-    running.kill()
-
-
-@pytest.fixture
-def person(chromium: Any) -> Iterator[Any]:
-    """A fresh browser profile's page."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 720})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
-
-
-def begin(page: Any, link: str) -> None:
-    page.goto(link)
-    page.get_by_text("Start voting").wait_for()
-    page.locator("video").first.wait_for()
-    page.keyboard.press("Enter")
-    open_pair(page)
-
-
-def open_pair(page: Any) -> str:
-    """Waits for a pair that may be voted on; gives its left address."""
-    page.get_by_text("Skip", exact=True).wait_for()
-    page.locator(".answers button[aria-disabled=false]").first.wait_for()
-    return str(page.locator("video").first.get_attribute("src"))
-
-
-def vote(page: Any, key: str) -> None:
-    """Presses the key and waits for another pair, or a page without one."""
-    before = open_pair(page)
-    page.keyboard.press(key)
-    gone(page, before)
-
-
-GONE = """(old) => {
-  const players = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector("video")).filter(Boolean);
-  if (players.length) return players.every((video) => video.getAttribute("src") !== old);
-  return /A round is done|Thank you/.test(document.body.innerText);
-}"""
-
-
-def gone(page: Any, address: str) -> None:
-    """Waits for another pair, or for a page that says why there is none: a player that is being drawn is neither."""
-    page.wait_for_function(GONE, arg=address)
+from .served import PROMPTS, SYSTEMS, Served, begin, gone, open_pair, vote
 
 
 def test_a_whole_session_by_keyboard_alone(person: Any, served: Served) -> None:
@@ -194,6 +62,9 @@ def test_closing_the_browser_and_killing_the_server_loses_nothing(chromium: Any,
     assert served.votes() == before + 2
     page.reload()
     assert open_pair(page) == held, "a reload needs no link"
+    page.goto(f"{served.base}/vote")
+    assert open_pair(page) == held
+    assert page.get_by_text("Page not found").count() == 0
     again.close()
 
 
@@ -265,9 +136,19 @@ def test_the_owner_sees_results_and_makes_a_link_that_works(person: Any, served:
 
 def test_nothing_is_shown_without_an_invitation(person: Any, served: Served) -> None:
     token = served.link("forged").partition("invite=")[2]
-    for address in ("/", "/live", f"/?invite={token[:-4]}AAAA", "/?invite=" + "x" * 5000):
+    for address in (
+        "/",
+        "/live",
+        "/vote",
+        "/instructions",
+        "/annotators",
+        "/invite",
+        f"/?invite={token[:-4]}AAAA",
+        "/?invite=" + "x" * 5000,
+    ):
         person.goto(served.base + address)
         person.get_by_text("You need an invitation").wait_for()
+        assert "Page not found" not in person.locator("body").inner_text()
         assert "title" not in person.locator("body").inner_text()
     clip = next((served.folder / "media").glob("*.mp4")).name
     assert person.request.get(f"{served.base}/clips/{clip}").status == 403

@@ -7,7 +7,8 @@ from itertools import groupby
 
 import pytest
 
-from .conftest import FPS, FRAMES, Bare, Wait
+from .conftest import Bare, Wait
+from .pictures import FPS, FRAMES
 
 SECONDS = float(os.environ.get("PLAYER_SECONDS", "4"))
 """How long playing is watched; `PLAYER_SECONDS=12 pytest tests/annotation/browser/test_player.py` watches longer."""
@@ -210,6 +211,22 @@ def test_a_video_that_cannot_be_loaded_is_said_and_takes_no_answer(bare: Bare, w
     bare.ready()
     bare.press("1")
     assert bare.events()[1][0] == "answer"
+
+
+def test_the_next_pairs_videos_are_fetched_early_and_once(bare: Bare, wait: Wait) -> None:
+    """The second pair plays from the browser's cache; nothing of it was on the page before."""
+    asked: list[str] = []
+    bare.page.on("request", lambda request: asked.append(request.url))
+    bare.show(upcoming=["/clips/c.mp4", "/clips/d.mp4"])
+    bare.ready()
+    wait(lambda: sum("/clips/c.mp4" in url or "/clips/d.mp4" in url for url in asked) == 2)
+    held = "performance.getEntriesByType('resource').filter((e) => /[cd].mp4/.test(e.name) && e.responseEnd > 0).length"
+    wait(lambda: bare.page.evaluate(held) == 2)
+    assert "c.mp4" not in bare.page.content()
+    bare.show(id="two", names=("c.mp4", "d.mp4"))
+    bare.ready()
+    sizes = "performance.getEntriesByType('resource').filter((e) => /[cd].mp4/.test(e.name)).map((e) => e.transferSize)"
+    assert [size for size in bare.page.evaluate(sizes) if size > 1000].__len__() == 2, "only the early ones were sent"
 
 
 def test_every_control_has_a_name_and_can_be_reached_by_tab(bare: Bare) -> None:
