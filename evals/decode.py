@@ -76,11 +76,14 @@ class Decoder:
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _shared: IO[bytes] | None = field(default=None, init=False)
     _turn: Lock = field(default_factory=Lock, init=False)
+    _left: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
+        self._left = False
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._left = True  # a thread that still decodes starts no other child
         self._stop()
 
     def decode(self, path: Path) -> Decoded | Unscored:
@@ -131,6 +134,8 @@ class Decoder:
 
     def _running(self) -> subprocess.Popen[bytes] | None:
         """The child, started and ready; None if it does not start. Starting does not count as the file's time."""
+        if self._left:
+            return None
         if self._child is None or self._child.poll() is not None:
             self._stop()
             self._shared = _shared_memory()

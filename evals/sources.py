@@ -10,6 +10,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +33,7 @@ class Unreadable(Exception):
 
 @dataclass
 class Opened:
-    """A clip whose digest is known; its frames are decoded at first use and dropped by `close`."""
+    """A clip whose digest is known; its frames are decoded at first use."""
 
     digest: str
     frames: int
@@ -51,8 +52,10 @@ class Opened:
             self._clip = found.clip
         return self._clip
 
-    def close(self) -> None:
-        self._clip = None
+    def load(self) -> None:
+        """Decode the frames now; a failure shows when they are asked for."""
+        with suppress(Unreadable):
+            _ = self.clip
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from evals.frechet import frechet
 from evals.metric import Need, Seen
 from evals.metrics import accuracy, clip_score, clip_temporal, flicker, fvd_pocket, motion_magnitude
-from evals.runner import Item, evaluate
+from evals import Item, evaluate
 from evals.states import Unscored
 from evals.suites import POCKET, Suite
 from magicvideo.clip import VideoClip, resize

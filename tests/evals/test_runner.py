@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals import runner, stats
+from evals import stats
 from evals.decode import Decoder
 from evals.features import FeatureCache
 from evals.metric import Metric, Need, Seen
 from evals.observe import Observer
-from evals.runner import Evaluation, Item, evaluate, measure, summarise
+from evals.measure import Item, measure
+from evals.runner import Evaluation, evaluate, summarise
 from evals.sources import Sources
 from evals.suites import POCKET, Suite, find
 from magicvideo.clip import VideoClip, write_lossless, write_preview
@@ -227,7 +228,7 @@ def test_memory_is_bounded_by_bytes_too(
     batches = []
     observe = type(histogram).observe
     monkeypatch.setattr(type(histogram), "observe", lambda self, c: batches.append(len(c)) or observe(self, c))
-    monkeypatch.setattr(runner, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr("evals.measure.CHUNK_BYTES", 20_000)
     assert evaluate(items, suite, progress=False) == whole
     assert max(batches) <= 4
 
