@@ -9,8 +9,10 @@ RUN/cache/         features, so that a second evaluation costs only what is new
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ from magicvideo.errors import InputError
 from magicvideo.files import write_json, write_jsonl
 from magicvideo.prompts import Prompt, read_prompts
 from magicvideo.runs import environment
+
+STALE_SECONDS = 600
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -174,11 +178,13 @@ def _asked(arguments: Namespace, suite: Suite, items: Sequence[Item]) -> dict[st
 
 
 def _begin(out: Path, asked: dict[str, Any]) -> None:
-    """The run is not whole until its summary is there again. What a killed run had half written goes."""
+    """The run is not whole until its summary is there again. What killed runs left half written goes in time."""
     write_json(out / "run.json", asked | {"status": "running"})
     (out / "summary.json").unlink(missing_ok=True)
     for left in out.rglob(".partial-*"):
-        left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:  # younger ones may be another process's
+                left.unlink()
 
 
 def _result(evaluation: Evaluation, out: Path | None, matched: Matched) -> dict[str, Any]:

@@ -117,7 +117,9 @@ def _prompt_places(folder: Path) -> Iterator[Path]:
 def _evalcrafter(folder: Path) -> Listing:
     place = _videos_of_evalcrafter(folder)
     if place is None:
-        raise InputError(f"{folder}: not EvalCrafter's layout, which is 0000.mp4, 0001.mp4, ... (or in {folder}/videos)")
+        raise InputError(
+            f"{folder}: not EvalCrafter's layout, which is 0000.mp4, 0001.mp4, ... (or in {folder}/videos)"
+        )
     clips, left_out = find_clips(place)
     source = next(_prompt_places(folder), None)
     if source is not None and source.is_dir():

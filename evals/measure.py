@@ -91,7 +91,7 @@ def measured_parts(
     """(names, what was seen) of each chunk; the next chunk is decoded meanwhile."""
     fetched = _fetched(opened, suite, observer)
     for chunk in ahead(fetched, weight=_weight, most=2 * CHUNK_BYTES):
-        yield [item.name for item, _ in chunk], _measure_chunk(chunk, suite, observer)
+        yield [item.name for item, _ in chunk], measure_chunk(chunk, suite, observer)
         del chunk
 
 
@@ -147,7 +147,8 @@ def _weight(chunk: Sequence[Entry]) -> int:
     return sum(_bytes(part) for part in held.values())
 
 
-def _measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> Measured:
+def measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> Measured:
+    """Every metric's rows of clips that are open."""
     opened = [(item, subject) for item, subject in chunk if isinstance(subject, Subject)]
     subjects = [subject for _, subject in opened]
     arrays = {need: observer.observe(need, subjects) for need in suite.needs}

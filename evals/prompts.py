@@ -144,9 +144,9 @@ def holds_clips(folder: Path) -> bool:
 
 
 def _is_clip(path: Path) -> bool:
-    if path.is_dir():
-        return _is_made(path) or _holds_pictures(path)
-    return path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+    """A folder that is called like a video is listed too: that it is none becomes its reason."""
+    named = path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+    return named or (path.is_dir() and (_is_made(path) or _holds_pictures(path)))
 
 
 def _is_made(folder: Path) -> bool:

@@ -57,7 +57,6 @@ class Evaluation:
     figures: dict[str, dict[str, float]]
     metrics: dict[str, dict[str, Any]]
 
-
     @property
     def frame(self) -> pd.DataFrame:
         """One row per clip and metric: item, prompt_id, metric, value (NaN if there is none) and reason."""

@@ -237,7 +237,9 @@ def test_sizes_that_headers_claim_are_not_believed(decoder: Decoder, good: Path,
 
 
 def test_ten_thousand_frames(decoder: Decoder, tmp_path: Path) -> None:
-    long = VideoClip(np.arange(10_000, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3, None, None].repeat(2, 3), 24)
+    long = VideoClip(
+        np.arange(10_000, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3, None, None].repeat(2, 3), 24
+    )
     np.save(tmp_path / "long.npy", long.frames)
     np.save(tmp_path / "longer.npy", np.zeros((10_001, 3, 1, 1), np.uint8))
     assert decoder.decode(tmp_path / "long.npy") == Decoded(VideoClip(long.frames, 8), "npy")

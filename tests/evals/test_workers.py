@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from evals import Item, evaluate, workers
-from evals.features import FeatureCache
 from evals.suite import Suite
 from evals.suites import POCKET
 from magicvideo.clip import VideoClip, write_lossless
@@ -108,6 +107,10 @@ def test_what_is_wrong_with_the_work_is_told_as_without_workers(files: list[Item
         evaluate(files, Suite("own", POCKET.metrics[5:6], {"pixels": lambda: None}), progress=False, workers=2)
 
 
+def finished(cache: Path) -> list[Path]:
+    return [path for path in cache.glob("*/*/*.npz") if not path.name.startswith(".")]
+
+
 def command(folder: Path, out: Path, *more: str) -> list[str]:
     words = ["evaluate", str(folder), "--metrics", ",".join(LIGHT), "--out", str(out), "--json", *more]
     return [sys.executable, "-m", "magicvideo.cli", *words]
@@ -120,23 +123,24 @@ def test_a_killed_run_goes_on_and_says_the_same(tmp_path: Path, noise_clip: Make
     folder.mkdir()
     for n in range(24):
         write_lossless(folder / f"{n}.mkv", noise_clip(n, frames=12, size=(96, 128)))
-    features = FeatureCache(out / "cache").folder
-    assert features is not None
+    features = out / "cache"
     with subprocess.Popen(command(folder, out, *more), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as first:
         deadline = time.monotonic() + 100
-        while not list(features.glob("*/*/*.npz")) and time.monotonic() < deadline and first.poll() is None:
+        while not finished(features) and time.monotonic() < deadline and first.poll() is None:
             time.sleep(0.02)
         first.kill()
-    kept = {path: path.stat().st_mtime_ns for path in features.glob("*/*/*.npz")}
+    kept = {path: path.stat().st_mtime_ns for path in finished(features)}
     assert kept, "something was finished before the kill"
     assert not (out / "summary.json").exists()
-    (features / "dis-medium-v1-old" / "ab").mkdir(parents=True)
-    (features / "dis-medium-v1-old" / "ab" / ".partial-xyz.npz").touch()
+    half = features / "dis-medium-v1-old" / "ab" / ".partial-xyz.npz"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    os.utime(half, (0, 0))
     again = subprocess.run(command(folder, out, *more), capture_output=True, text=True, check=True)
     fresh = evaluate(folder, metrics=LIGHT, progress=False)
     assert {name: score.to_dict() for name, score in fresh.scores.items()} == _json(again.stdout)["metrics"]
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "nothing was computed twice"
-    assert not list(out.rglob(".partial-*"))
+    assert not half.exists(), "what was half written goes"
 
 
 def _json(text: str) -> dict[str, dict[str, object]]:
@@ -153,7 +157,7 @@ def test_ctrl_c_ends_everything_and_says_how_to_go_on(tmp_path: Path, noise_clip
     run = subprocess.Popen(command(folder, out, "--workers", "2"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with run:
         deadline = time.monotonic() + 100
-        while not list(out.glob("cache/*/*/*.npz")) and time.monotonic() < deadline and run.poll() is None:
+        while not finished(out / "cache") and time.monotonic() < deadline and run.poll() is None:
             time.sleep(0.02)
         run.send_signal(signal.SIGINT)
         _, told = run.communicate(timeout=60)
