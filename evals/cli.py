@@ -29,7 +29,7 @@ from evals.table import one_line, table
 from magicvideo.clip import IMAGE_SUFFIXES
 from magicvideo.errors import InputError
 from magicvideo.files import write_json, write_jsonl
-from magicvideo.prompts import Prompt, read_prompts
+from magicvideo.prompts import read_prompts
 from magicvideo.runs import environment
 
 STALE_SECONDS = 600

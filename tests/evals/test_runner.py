@@ -15,9 +15,9 @@ import pytest
 from evals import stats
 from evals.decode import Decoder
 from evals.features import FeatureCache
+from evals.measure import Item, measure
 from evals.metric import Metric, Need, Seen
 from evals.observe import Observer
-from evals.measure import Item, measure
 from evals.runner import Evaluation, evaluate, summarise
 from evals.sources import Sources
 from evals.suites import POCKET, Suite, find
