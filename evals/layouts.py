@@ -18,8 +18,12 @@ from magicvideo.prompts import Prompt, read_prompts
 
 LAYOUTS = ("auto", "plain", "vbench", "evalcrafter")
 DIMENSIONS = frozenset(
-    ["subject_consistency", "background_consistency", "temporal_flickering", "motion_smoothness", "dynamic_degree", "aesthetic_quality", "imaging_quality", "object_class", "multiple_objects", "human_action", "color", "spatial_relationship", "scene", "temporal_style", "appearance_style", "overall_consistency"]
-)
+    (
+        "subject_consistency", "background_consistency", "temporal_flickering", "motion_smoothness", "dynamic_degree",
+        "aesthetic_quality", "imaging_quality", "object_class", "multiple_objects", "human_action", "color",
+        "spatial_relationship", "scene", "temporal_style", "appearance_style", "overall_consistency",
+    )
+)  # fmt: skip
 """VBench's sixteen: a folder of this name that holds videos gives the layout away."""
 INDEXED = re.compile(r"(?P<prompt>.+)-\d+", re.DOTALL)
 NUMBERED = re.compile(r"\d{4}")

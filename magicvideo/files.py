@@ -49,7 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically. Bytes of a file name that are no UTF-8 are written as escapes (JSON reads them back)."""
+    """Write UTF-8 text atomically. Bytes of a file name that are no UTF-8 become escapes, which JSON reads back."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
