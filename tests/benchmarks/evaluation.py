@@ -3,7 +3,7 @@
 Prints ratios taken in one run, so that a busy machine moves both sides. Three parts, by name:
   overhead   the pocket suite on N clips against one decode and one look of each network, in CPU time
   memory     peak resident memory over growing numbers of clips
-  scripts    a suite of ten metrics on AlexNet's LPIPS and an open_clip model with random weights, against one script per
+  scripts    ten metrics on AlexNet's LPIPS and an open_clip model with random weights, against one script per
              metric that uses `lpips`, `torchmetrics` and `open_clip` and decodes by itself, on the same weights
 """
 
@@ -121,7 +121,8 @@ metric, paths = sys.argv[1], sys.argv[2:]
 torch.set_grad_enabled(False)
 def read(path):
     with av.open(path) as source:
-        return torch.from_numpy(np.stack([f.to_ndarray(format="rgb24") for f in source.decode(video=0)])).permute(0, 3, 1, 2)
+        frames = np.stack([f.to_ndarray(format="rgb24") for f in source.decode(video=0)])
+    return torch.from_numpy(frames).permute(0, 3, 1, 2)
 if metric in ("psnr", "ssim", "flicker"):
     import torchmetrics.functional.image as tm
 else:
@@ -138,7 +139,9 @@ def score(x):
     if metric == "lpips_first": return nets["lpips"](f * 2 - 1, (f[:1] * 2 - 1).expand_as(f)).mean()
     if metric == "lpips_worst": return nets["lpips"](f[1:] * 2 - 1, f[:-1] * 2 - 1).max()
     e = embed(x)
-    if metric == "clip_score": return (e @ torch.nn.functional.normalize(nets["clip"].encode_text(nets["tokenizer"]([PROMPT])), dim=-1).T).mean()
+    if metric == "clip_score":
+        text = nets["clip"].encode_text(nets["tokenizer"]([PROMPT]))
+        return (e @ torch.nn.functional.normalize(text, dim=-1).T).mean()
     if metric == "clip_temporal": return (e[1:] * e[:-1]).sum(-1).mean()
     if metric == "clip_first": return (e @ e[0]).mean()
     return (e[1:] * e[:-1]).sum(-1).min()
@@ -245,7 +248,7 @@ def scripts(count: int) -> None:
         theirs, found = 0.0, dict[str, list[float]]()
         for metric in NAMES:
             call = [sys.executable, "-W", "ignore", "-c", REFERENCE.format(here=here), metric, *paths]
-            seconds, _ = timed(lambda c=call: found.update({metric: _run(c)}))
+            seconds, _ = timed(lambda c=call, m=metric: found.update({m: _run(c)}))
             theirs += seconds
             print(f"  script {metric:<14} {seconds:7.2f} CPU s", flush=True)
         ours, mine = 0.0, dict[str, list[float]]()
