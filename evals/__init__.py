@@ -7,14 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evals.measure import Item
     from evals.metric import Metric, Score
-    from evals.runner import Evaluation, Item, Row, evaluate
+    from evals.runner import Evaluation, Row, evaluate
     from evals.suite import Suite
     from evals.suites import SUITES
 
 __all__ = ["SUITES", "Evaluation", "Item", "Metric", "Row", "Score", "Suite", "evaluate"]
 
-_HOMES = {"Metric": "metric", "Score": "metric", "SUITES": "suites", "Suite": "suite"}
+_HOMES = {"Metric": "metric", "Score": "metric", "SUITES": "suites", "Suite": "suite", "Item": "measure"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,23 +9,30 @@ RUN/cache/         features, so that a second evaluation costs only what is new
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evals.prompts import Found, Matched, find_clips, match
-from evals.runner import Evaluation, Item, evaluate
+from evals.inputs import item_of
+from evals.layouts import LAYOUTS, Listing, by_number, find_videos
+from evals.measure import Item
+from evals.prompts import Matched, find_clips, match
+from evals.runner import Evaluation, evaluate
 from evals.suite import Suite
 from evals.suites import SUITES, find
-from evals.table import table
+from evals.table import one_line, table
 from magicvideo.clip import IMAGE_SUFFIXES
 from magicvideo.errors import InputError
 from magicvideo.files import write_json, write_jsonl
-from magicvideo.prompts import Prompt, read_prompts
+from magicvideo.prompts import read_prompts
 from magicvideo.runs import environment
+
+STALE_SECONDS = 600
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,6 +40,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "folder",
         type=Path,
         help="holds mp4, mkv, webm, gif or .npy files, folders of pictures, or what `magicvideo generate` wrote",
+    )
+    parser.add_argument(
+        "--layout",
+        default="auto",
+        metavar="NAME",
+        help=f"how the folder is laid out: {', '.join(LAYOUTS)}; by default found out from the names",
     )
     parser.add_argument(
         "--prompts",
@@ -55,6 +68,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the videos")
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
 
 
@@ -66,13 +80,16 @@ def run(arguments: Namespace) -> dict[str, Any]:
     suite = find(arguments.suite).only(named)
     if arguments.truth is not None and not suite.truthful:
         raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
-    items, matched = _items(arguments.folder, arguments.prompts, arguments.reference, arguments.truth)
+    if arguments.workers < 1:
+        raise InputError(f"--workers must be at least 1, got {arguments.workers}")
+    listing = find_videos(arguments.folder, arguments.layout)
+    items, matched = _items(listing, arguments.prompts, arguments.reference, arguments.truth)
     asked = _asked(arguments, suite, items, {clip.name: clip.made for clip, _ in matched.pairs if clip.made})
     if arguments.out is not None:
-        write_json(arguments.out / "run.json", asked | {"status": "running"})
+        _begin(arguments.out, asked)
     references = _reference_clips(arguments.reference)
     cache = None if arguments.out is None else arguments.out / "cache"
-    evaluation = evaluate(items, suite, cache=cache, reference_set=references)
+    evaluation = evaluate(items, suite, cache=cache, reference_set=references, workers=arguments.workers)
     result = _result(evaluation, arguments.out, matched)
     if arguments.out is not None:
         _write(arguments.out, asked, evaluation, result)
@@ -84,18 +101,26 @@ def run(arguments: Namespace) -> dict[str, Any]:
 
 
 def _items(
-    folder: Path, prompts: Path | None, reference: Path | None, truth: Path | None
+    listing: Listing, prompts: Path | None, reference: Path | None, truth: Path | None
 ) -> tuple[list[Item], Matched]:
-    clips, left_out = find_clips(folder)
-    for path in left_out:
+    clips = listing.clips
+    for path in listing.left_out:
         _say(f"{path.name}: left out, a less compressed file has the same name")
+    if listing.layout != "plain":
+        _say(f"read as {listing.layout}'s layout, prompts included; --layout plain takes names for nothing but names")
     matched = Matched(tuple((clip, None) for clip in clips), ())
     if prompts is not None:
-        matched = match(clips, read_prompts(prompts), prompts)
+        matched = _matched(listing, prompts)
         _report_unmatched(matched, prompts)
     references, truths = _by_name(reference), _by_name(truth)
     items = [
-        _item(clip, prompt, references.get(clip.name, clip.reference), truths.get(clip.name))
+        item_of(
+            clip,
+            prompt.prompt if prompt else clip.prompt,
+            prompt.cluster if prompt else None,
+            reference=references.get(clip.name, clip.reference),
+            truth=truths.get(clip.name),
+        )
         for clip, prompt in matched.pairs
     ]
     for folder_given, others, what in ((reference, references, "reference"), (truth, truths, "truth")):
@@ -104,11 +129,12 @@ def _items(
     return items, matched
 
 
-def _item(clip: Found, prompt: Prompt | None, reference: Path | None, truth: Path | None) -> Item:
-    """A clip that no line is about keeps the prompt it was made from; without one it is a cluster of its own."""
-    if prompt is not None:
-        return Item(clip.name, clip.path, prompt.prompt, prompt.cluster, reference, truth=truth)
-    return Item(clip.name, clip.path, clip.prompt, clip.prompt or f"video {clip.name}", reference, truth=truth)
+def _matched(listing: Listing, prompts: Path) -> Matched:
+    """By number where EvalCrafter's videos meet a plain list, else by names, words or order."""
+    read = read_prompts(prompts)
+    if listing.layout == "evalcrafter" and all(p.id is None and p.file is None for p in read):
+        return Matched(by_number(listing.clips, read, prompts), ())
+    return match(listing.clips, read, prompts)
 
 
 def _by_name(reference: Path | None) -> dict[str, Path]:
@@ -145,6 +171,7 @@ def _asked(
         "prompts": None if arguments.prompts is None else str(arguments.prompts),
         "reference": None if arguments.reference is None else str(arguments.reference),
         "truth": None if arguments.truth is None else str(arguments.truth),
+        "layout": arguments.layout,
         "suite": suite.name,
         "metrics": {metric.name: metric.describe() for metric in suite.metrics},
         "items": [
@@ -154,6 +181,16 @@ def _asked(
         ],
         "environment": environment(),
     }
+
+
+def _begin(out: Path, asked: dict[str, Any]) -> None:
+    """The run is not whole until its summary is there again. What killed runs left half written goes in time."""
+    write_json(out / "run.json", asked | {"status": "running"})
+    (out / "summary.json").unlink(missing_ok=True)
+    for left in out.rglob(".partial-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:  # younger ones may be another process's
+                left.unlink()
 
 
 def _result(evaluation: Evaluation, out: Path | None, matched: Matched) -> dict[str, Any]:
@@ -184,4 +221,4 @@ def _write(out: Path, asked: dict[str, Any], evaluation: Evaluation, result: dic
 
 
 def _say(message: str) -> None:
-    print(f"note: {message}", file=sys.stderr)
+    print(f"note: {one_line(message)}", file=sys.stderr)

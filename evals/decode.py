@@ -1,30 +1,34 @@
 """Files of unknown origin are decoded in a child process, so that a bad one costs itself alone.
 
 The child is started once and kept; if it crashes, hangs or outgrows its memory it is replaced and the file gets the
-reason. Frames come back through a temporary .npy. The child imports neither torch nor any backbone.
+reason. Frames come back through memory that both share and that ends with them, so that no kill leaves anything behind.
+The child imports neither torch nor any backbone. A decoder may be used from several threads; files take turns.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
 
 from evals.states import Unscored
-from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Limits, VideoClip, read_clip
+from magicvideo.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frames, Limits, VideoClip, open_video, read_clip
 from magicvideo.errors import InputError
 
-FILE_LIMITS = Limits(frames=4096, frame_pixels=4096 * 4096, pixels=400_000_000)
+FILE_LIMITS = Limits(frames=10_000, frame_pixels=4096 * 4096, pixels=400_000_000)
 START_SECONDS = 120.0
 LOSSLESS = frozenset({"ffv1", "png", "bmp", "npy", "memory", "rawvideo", "huffyuv", "ffvhuff", "utvideo"})
 
@@ -36,6 +40,8 @@ class Allowance:
     seconds: float = 120.0
     memory_bytes: int = 6 << 30
     limits: Limits = FILE_LIMITS
+    grace_seconds: float = 10.0
+    """How much longer a child lives that nobody stops: its parent may have been killed."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,7 @@ def codec_of(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         return suffix.removeprefix(".").replace("jpg", "jpeg")
-    import av
-
-    with av.open(str(path), options={"protocol_whitelist": "file"}) as source:
+    with open_video(path) as source:
         return str(source.streams.video[0].codec_context.name)
 
 
@@ -70,38 +74,52 @@ class Decoder:
 
     allowance: Allowance = Allowance()
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False)
+    _shared: IO[bytes] | None = field(default=None, init=False)
+    _turn: Lock = field(default_factory=Lock, init=False)
+    _left: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
+        self._left = False
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._left = True  # a thread that still decodes starts no other child
         self._stop()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
     def decode(self, path: Path) -> Decoded | Unscored:
         """The decoded file, or the reason why it cannot be. Never raises for what is in the file."""
+        with self._turn:
+            return self._decode(path)
+
+    def _decode(self, path: Path) -> Decoded | Unscored:
         child = self._running()
         if child is None:
             return Unscored(f"{path}: the decoder's process could not be started")
-        frames = self._frames_path()
-        request = {"path": str(path.absolute()), "frames": str(frames), "limits": asdict(self.allowance.limits)}
+        allowed = self.allowance
+        end = math.ceil(allowed.seconds + allowed.grace_seconds)
         try:
-            _send(child.stdin, request)
-            answer = self._answer(child, self.allowance.seconds)
+            _send(child.stdin, {"path": str(path.absolute()), "limits": asdict(allowed.limits), "end": end})
+            answer = self._answer(child, allowed.seconds)
             if isinstance(answer, Unscored):
                 self._stop()
                 return Unscored(f"{path}: {answer.reason}")
             if "reason" in answer:
                 return Unscored(answer["reason"])
-            return Decoded(VideoClip(np.load(frames, allow_pickle=False), answer["fps"]), answer["codec"])
+            return Decoded(VideoClip(self._frames(answer["shape"]), answer["fps"]), answer["codec"])
         except (BrokenPipeError, ConnectionError):
             self._stop()
             return Unscored(f"{path}: the decoder could not be reached")
-        finally:
-            frames.unlink(missing_ok=True)
+
+    def _frames(self, shape: list[int]) -> Frames:
+        """What the child wrote into the shared memory, which is emptied."""
+        assert self._shared is not None
+        frames = np.empty(shape, np.uint8)
+        self._shared.seek(0)
+        if self._shared.readinto(frames.data) != frames.nbytes:  # type: ignore[attr-defined]
+            raise ConnectionError("the decoder handed over fewer frames than it said")
+        self._shared.truncate(0)
+        frames.flags.writeable = False
+        return frames
 
     def _answer(self, child: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | Unscored:
         assert child.stdout is not None
@@ -116,9 +134,13 @@ class Decoder:
 
     def _running(self) -> subprocess.Popen[bytes] | None:
         """The child, started and ready; None if it does not start. Starting does not count as the file's time."""
+        if self._left:
+            return None
         if self._child is None or self._child.poll() is not None:
             self._stop()
-            code = f"from evals.decode import serve; serve({self.allowance.memory_bytes})"
+            self._shared = _shared_memory()
+            shared = self._shared.fileno()
+            code = f"from evals.decode import serve; serve({self.allowance.memory_bytes}, {shared})"
             # -P and the parent's own path: the child finds this package, and nothing in the current folder.
             environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
             environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -128,18 +150,18 @@ class Decoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                pass_fds=[shared],
+                start_new_session=True,  # Ctrl-C goes to the parent alone, which stops the child
             )
             if isinstance(self._answer(self._child, START_SECONDS), Unscored):
                 self._stop()
         return self._child
 
-    def _frames_path(self) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="decode-")
-        return Path(self._folder.name) / "frames.npy"
-
     def _stop(self) -> None:
         child, self._child = self._child, None
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.close()
         if child is None:
             return
         child.kill()
@@ -150,7 +172,14 @@ class Decoder:
                     pipe.close()
 
 
-def serve(memory_bytes: int) -> None:
+def _shared_memory() -> IO[bytes]:
+    """A file without a name: in memory where the system has such, else in the folder for temporary files."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("frames"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def serve(memory_bytes: int, shared: int) -> None:
     """The child: says that it is ready, then one JSON request a line in, one JSON answer a line out, until the end."""
     import av
 
@@ -164,22 +193,33 @@ def serve(memory_bytes: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _send(answers, {"ready": True})
-    for line in sys.stdin.buffer:
-        _send(answers, _serve_one(json.loads(line)))
+    with os.fdopen(shared, "r+b", buffering=0) as frames:
+        for line in sys.stdin.buffer:
+            request = json.loads(line)
+            signal.alarm(request["end"])
+            _send(answers, _serve_one(request, frames))
+            signal.alarm(0)
 
 
-def _serve_one(request: dict[str, Any]) -> dict[str, Any]:
+def _serve_one(request: dict[str, Any], frames: IO[bytes]) -> dict[str, Any]:
     path = Path(request["path"])
     try:
         decoded = decode(path, Limits(**request["limits"]))
-        np.save(request["frames"], decoded.clip.frames)
+        _write(frames, decoded.clip.frames)
     except InputError as error:
         return {"reason": str(error)}
     except MemoryError:
         return {"reason": f"{path}: decoding needs more memory than one file may use"}
     except Exception as error:
         return {"reason": f"{path}: cannot be decoded ({type(error).__name__}: {error})"}
-    return {"fps": decoded.clip.fps, "codec": decoded.codec}
+    return {"shape": list(decoded.clip.frames.shape), "fps": decoded.clip.fps, "codec": decoded.codec}
+
+
+def _write(target: IO[bytes], frames: Frames) -> None:
+    target.seek(0)
+    rest = frames.reshape(-1).data
+    while rest:
+        rest = rest[target.write(rest) :]
 
 
 def _send(pipe: IO[bytes] | None, message: dict[str, Any]) -> None:

@@ -187,6 +187,10 @@ class FeatureCache:
             self.folder / f"{readable}-{sha256(backbone_id.encode()).hexdigest()[:12]}" / digest[:2] / f"{digest}.npz"
         )
 
+    def has(self, backbone_id: str, digest: str) -> bool:
+        """Whether there is a file; damage shows when it is read."""
+        return self.folder is not None and self.path(backbone_id, digest).exists()
+
     def get(self, backbone_id: str, digest: str) -> Arrays | None:
         if self.folder is None:
             return None

@@ -15,11 +15,14 @@ from evals.features import Array, Arrays, FeatureCache
 from evals.metric import Need
 from evals.sources import Opened, Unreadable
 from evals.states import Unscored
+from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
 
 T = TypeVar("T")
 NO_TRUTH = Unscored("no truth")
 FAILURES = (InputError, Unreadable, RuntimeError, ValueError, MemoryError)
+SEGMENT = 512
+"""Frames of a clip that a network of single frames is shown at a time, so that long clips need no more memory."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,21 @@ class Observer:
 
     def clips(self, role: str, clips: Sequence[Opened]) -> list[Arrays | Unscored]:
         backbone = self.backbones[role]
+        look = _in_segments if getattr(backbone, "frames", "per_clip") == "per_frame" else _whole
         return self._once(
-            backbone.id, [c.digest for c in clips], clips, lambda some: backbone.observe([c.clip for c in some])
+            backbone.id, [c.digest for c in clips], clips, lambda some: look(backbone, [c.clip for c in some])
         )
+
+    def fetch(self, needs: Sequence[Need], subject: Subject) -> None:
+        """Decode what some network has yet to see; what cannot be decoded is told when it is looked at."""
+        for need in needs:
+            others = () if need.of in ("clip", "prompt") else subject.beside(need.of)
+            if need.of == "prompt" or isinstance(others, Unscored):
+                continue
+            group = (subject.clip, *others)
+            if not self.cache.has(self.backbones[need.role].id, _key(group)):
+                for clip in group:
+                    clip.load()
 
     def _beside(self, need: Need, subjects: Sequence[Subject]) -> list[Arrays | Unscored]:
         """Clips with others: a backbone of pairs sees (clip, other), one of triples (clip, reference, truth)."""
@@ -70,7 +85,7 @@ class Observer:
         found = iter(
             self._once(
                 backbone.id,
-                ["-".join(clip.digest for clip in group) for group in groups],
+                [_key(group) for group in groups],
                 groups,
                 lambda some: look([tuple(clip.clip for clip in group) for group in some]),
             )
@@ -106,6 +121,31 @@ class Observer:
             if not isinstance(found[key], Unscored):
                 self.cache.put(backbone_id, key, arrays)  # type: ignore[arg-type]
         return [found[key] for key in keys]
+
+
+def _key(group: Sequence[Opened]) -> str:
+    return "-".join(clip.digest for clip in group)
+
+
+def _whole(backbone: Any, clips: list[VideoClip]) -> list[Arrays]:
+    return list(backbone.observe(clips))
+
+
+def _in_segments(backbone: Any, clips: list[VideoClip]) -> list[Arrays]:
+    """Of a network of single frames: long clips in pieces of `SEGMENT` frames, whose arrays are joined again."""
+    pieces = [[clip] if len(clip) <= SEGMENT else _cut(clip) for clip in clips]
+    short = [only for only, *rest in pieces if not rest]
+    found = iter(backbone.observe(short) if short else [])
+    return [next(found) if len(piece) == 1 else _joined(backbone, piece) for piece in pieces]
+
+
+def _cut(clip: VideoClip) -> list[VideoClip]:
+    return [VideoClip(clip.frames[i : i + SEGMENT], clip.fps) for i in range(0, len(clip), SEGMENT)]
+
+
+def _joined(backbone: Any, pieces: list[VideoClip]) -> Arrays:
+    found = [backbone.observe([piece])[0] for piece in pieces]
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
 def _batch(compute: Callable[[list[T]], list[Arrays]], subjects: list[T]) -> list[Arrays | Unscored]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +40,9 @@ class Matched:
 
 
 def clip_name(path: Path) -> str:
-    """A file's name without its suffix; a folder's name whole."""
-    return path.stem if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npy") else path.name
+    """A file's name without its suffix; a folder's name whole. Bytes that are no UTF-8 are told as escapes."""
+    name = path.stem if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npy") else path.name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def find_clips(folder: Path, images: bool = False) -> tuple[list[Found], list[Path]]:
@@ -115,7 +117,8 @@ def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Mat
                 'must agree. Name the videos instead: a .jsonl file with {"file": ..., "prompt": ...} a line'
             )
         return Matched(tuple(zip(clips, prompts, strict=True)), ())
-    pairs = tuple((clip, next((p for p in prompts if _is_about(p, clip)), None)) for clip in clips)
+    index = _Index(prompts)
+    pairs = tuple((clip, index.about(clip)) for clip in clips)
     used = {p for _, p in pairs if p is not None}
     if not used:
         first = prompts[0].file or prompts[0].cluster
@@ -126,17 +129,41 @@ def match(clips: Sequence[Found], prompts: Sequence[Prompt], where: Path) -> Mat
     return Matched(pairs, tuple(p for p in prompts if p not in used))
 
 
-def _is_about(prompt: Prompt, clip: Found) -> bool:
-    """By file name (with or without suffix), by id, or because the clip was made from these words."""
-    if prompt.file is not None:
-        return prompt.file == clip.path.name or clip.name in (prompt.file, Path(prompt.file).stem)
-    return prompt.id == clip.name or prompt.prompt == clip.prompt
+class _Index:
+    """Prompts by what a clip can be known by: file name (with or without suffix), id, or the words it was made from."""
+
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self._prompts = prompts
+        self._files, self._stems, self._ids, self._words = (dict[str, int]() for _ in range(4))
+        for n, prompt in enumerate(prompts):
+            if prompt.file is not None:
+                self._files.setdefault(prompt.file, n)
+                self._stems.setdefault(Path(prompt.file).stem, n)
+                continue
+            if prompt.id is not None:
+                self._ids.setdefault(prompt.id, n)
+            self._words.setdefault(prompt.prompt, n)
+
+    def about(self, clip: Found) -> Prompt | None:
+        """The first prompt that is about this clip."""
+        keys = [(self._files, clip.path.name), (self._files, clip.name), (self._stems, clip.name)]
+        keys += [(self._ids, clip.name), (self._words, clip.prompt or "")]
+        found = [table[key] for table, key in keys if key in table]
+        return self._prompts[min(found)] if found else None
+
+
+def holds_clips(folder: Path) -> bool:
+    """Whether a folder holds something to score; False for what is no folder or cannot be read."""
+    try:
+        return folder.is_dir() and (_is_made(folder) or any(_is_clip(e) for e in folder.iterdir()))
+    except OSError:
+        return False
 
 
 def _is_clip(path: Path) -> bool:
-    if path.is_dir():
-        return _is_made(path) or _holds_pictures(path)
-    return path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+    """A folder that is called like a video is listed too: that it is none becomes its reason."""
+    named = path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+    return named or (path.is_dir() and (_is_made(path) or _holds_pictures(path)))
 
 
 def _is_made(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """Evaluates clips: opens each once, observes what the metrics share once, and adds up what they say.
 
-`measure` gives a value that merges (shards, workers); `summarise` turns it into scores. Clips pass in chunks of bounded
-memory. Does not know files' layout, tables or the command line.
+`evals.measure` gives a value that merges (shards, workers); `summarise` turns it into scores. Does not know files'
+layout, tables or the command line.
 """
 
 from __future__ import annotations
@@ -10,45 +10,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self, TypeAlias, TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evals.decode import LOSSLESS, Decoder
-from evals.features import Arrays, FeatureCache
-from evals.metric import Metric, Need, Score, Seen, Total, Whole, mean_total
-from evals.observe import NO_TRUTH, Observer, Subject
-from evals.sources import Opened, Sources
+from evals.features import FeatureCache
+from evals.inputs import Videos, as_items
+from evals.measure import Item, Measured, chunks, measure
+from evals.metric import Metric, Score, Total, Whole, mean_total
+from evals.observe import Observer
+from evals.sources import Sources
 from evals.states import Moments, Rows, Unscored
 from evals.suite import Suite
 from evals.suites import find
+from evals.workers import measure_shared
 from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 T = TypeVar("T")
-Entry: TypeAlias = tuple["Item", Opened | Unscored, Opened | Unscored, Opened | Unscored]
-"""An item, its clip, its reference and its truth, each opened or with the reason why not."""
-
-CHUNK_CLIPS = 16
-CHUNK_BYTES = 256 << 20
-
-
-@dataclass(frozen=True)
-class Item:
-    """One clip to score. `prompt_id` is its bootstrap cluster; `reference` is an image or clip it should resemble.
-
-    `truth` is the clip it should be frame by frame, where that is known; `key_every`: of a clip with frames made in
-    between, every how many frames is a key frame. `trusted` files (our own store's) are read in this process.
-    """
-
-    name: str
-    clip: Path | VideoClip
-    prompt: str | None
-    prompt_id: str
-    reference: Path | VideoClip | None = None
-    trusted: bool = False
-    truth: Path | VideoClip | None = None
-    key_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,18 +41,6 @@ class Row:
     metric: str
     value: float | None
     reason: str | None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one worker has seen: rows by metric, and the codecs that clips came through. Merges."""
-
-    rows: Mapping[str, Rows]
-    codecs: frozenset[str]
-
-    def merge(self, *others: Self) -> Self:
-        rows = {name: mine.merge(*(other.rows[name] for other in others)) for name, mine in self.rows.items()}
-        return type(self)(rows, self.codecs.union(*(other.codecs for other in others)))
 
 
 @dataclass(frozen=True)
@@ -88,22 +57,46 @@ class Evaluation:
     figures: dict[str, dict[str, float]]
     metrics: dict[str, dict[str, Any]]
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per clip and metric: item, prompt_id, metric, value (NaN if there is none) and reason."""
+        from evals.dataframes import frame
+
+        return frame(self)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per metric, by name: value, low, high (95 % interval), n, unscored, unit, direction and protocol."""
+        from evals.dataframes import summary
+
+        return summary(self)
+
 
 def evaluate(
-    items: Sequence[Item],
+    videos: Videos,
     suite: str | Suite = "pocket",
     metrics: Sequence[str] | None = None,
     cache: Path | None = None,
     progress: bool = True,
     reference_set: Sequence[Path | VideoClip] | None = None,
+    *,
+    prompts: Sequence[str | None] | None = None,
+    fps: float = 8.0,
+    workers: int = 1,
 ) -> Evaluation:
-    """Score items by a suite, or by those of its metrics that are named.
+    """Score videos by a suite, or by those of its metrics that are named.
 
-    With `cache`, features are kept there and found again. `reference_set`: real clips for set-level distances, instead
-    of the shipped reference. Raises `InputError` for an unknown suite or metric, or item names that repeat; whatever is
-    wrong with one clip becomes that clip's reason.
+    `videos`: a folder, or a sequence of paths, arrays, tensors, clips, (any of these, prompt) or `Item`s, of any
+    lengths and sizes (`evals.inputs`); `prompts` go with them by order, and `fps` is the rate of arrays. With `cache`,
+    features are kept there and found again. `reference_set`: real clips for set-level distances, instead of the shipped
+    reference. `workers`: so many processes share the clips; the scores are the same. Raises `InputError` for an unknown
+    suite or metric, or item names that repeat; whatever is wrong with one clip becomes that clip's reason.
     """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
     chosen = find(suite).only(metrics)
+    items = as_items(videos, prompts, fps)
+    cache = None if cache is None else Path(cache)
     seen = dict[str, Item]()
     for item in items:
         if seen.setdefault(item.name, item) is not item:
@@ -111,27 +104,12 @@ def evaluate(
     observer = Observer(chosen.load(), FeatureCache(cache))
     with Decoder() as decoder:
         sources = Sources(cache, decoder)
-        measured = measure(items, chosen, observer, sources, progress)
+        if workers > 1 and len(items) > 1:
+            measured = measure_shared(items, chosen, cache, workers, progress)
+        else:
+            measured = measure(items, chosen, observer, sources, progress)
         references = _reference_moments(chosen, observer, sources, reference_set)
     return summarise(items, measured, chosen, observer.backbones, references)
-
-
-def measure(
-    items: Sequence[Item],
-    suite: Suite,
-    observer: Observer,
-    sources: Sources,
-    progress: bool = False,
-    chunk_clips: int = CHUNK_CLIPS,
-) -> Measured:
-    """Every metric's rows of these items."""
-    measured = Measured({m.name: Rows() for m in suite.metrics}, frozenset())
-    parts = [measured]
-    with tqdm(total=len(items), desc="scoring", unit="clip", disable=not progress) as bar:
-        for chunk in _chunks(items, sources, chunk_clips):
-            parts.append(_measure_chunk(chunk, suite, observer))
-            bar.update(len(chunk))
-    return measured.merge(*parts[1:])
 
 
 def summarise(
@@ -161,61 +139,6 @@ def summarise(
     return Evaluation(suite.name, rows, scores, figures, {m.name: m.describe() for m in suite.metrics})
 
 
-def _chunks(items: Sequence[Item], sources: Sources, most: int) -> Iterator[list[Entry]]:
-    """Items with their clips opened, as many as fit the chunk's clips and bytes; at least one."""
-    chunk, others, size = list[Entry](), dict[Path | VideoClip, Opened | Unscored](), 0
-    for item in items:
-        clip = sources.open(item.clip, item.trusted)
-        size += _bytes(clip)
-        for other in (item.reference, item.truth):
-            if other is not None and other not in others:
-                others[other] = sources.open(other, item.trusted)
-                size += _bytes(others[other])
-        reference = Unscored("no reference") if item.reference is None else others[item.reference]
-        truth = NO_TRUTH if item.truth is None else others[item.truth]
-        chunk.append((item, clip, reference, truth))
-        if len(chunk) >= most or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, others, size = [], {}, 0
-    if chunk:
-        yield chunk
-
-
-def _bytes(opened: Opened | Unscored) -> int:
-    return opened.nbytes if isinstance(opened, Opened) else 0
-
-
-def _measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> Measured:
-    opened = [
-        (item, Subject(clip, item.prompt, reference, truth, item.key_every))
-        for item, clip, reference, truth in chunk
-        if isinstance(clip, Opened)
-    ]
-    subjects = [subject for _, subject in opened]
-    arrays = {need: observer.observe(need, subjects) for need in suite.needs}
-    rows = dict[str, Rows]()
-    for metric in suite.metrics:
-        found = [
-            Rows.of(item.name, item.prompt_id, _value(metric, subject, {n: arrays[n][i] for n in metric.needs}))
-            for i, (item, subject) in enumerate(opened)
-        ]
-        failed = [Rows.of(item.name, item.prompt_id, clip) for item, clip, _, _ in chunk if isinstance(clip, Unscored)]
-        rows[metric.name] = Rows().merge(*found, *failed)
-    return Measured(rows, frozenset(s.clip.codec for s in subjects))
-
-
-def _value(metric: Metric, subject: Subject, arrays: Mapping[Need, Arrays | Unscored]) -> Any:
-    """The metric's value of one clip, or the first thing that is missing for it."""
-    if metric.needs_prompt and subject.prompt is None:
-        return Unscored("no prompt")
-    if subject.clip.frames < metric.min_frames:
-        return Unscored(f"{subject.clip.frames} frame(s); needs at least {metric.min_frames}")
-    missing = next((found for found in arrays.values() if isinstance(found, Unscored)), None)
-    if missing is not None:
-        return missing
-    return metric.value(Seen(subject.prompt, dict(arrays), subject.key_every))  # type: ignore[arg-type]
-
-
 def _reference_moments(
     suite: Suite, observer: Observer, sources: Sources, reference_set: Sequence[Path | VideoClip] | None
 ) -> dict[str, tuple[Moments, str]]:
@@ -225,8 +148,8 @@ def _reference_moments(
         return {}
     found = dict[str, Moments]()
     digests = list[str]()
-    for chunk in _chunks([Item(str(n), clip, None, "") for n, clip in enumerate(reference_set)], sources, CHUNK_CLIPS):
-        clips = [_readable(clip) for _, clip, _, _ in chunk]
+    for chunk in chunks([Item(str(n), clip, None, "") for n, clip in enumerate(reference_set)], sources):
+        clips = [_readable(subject).clip for _, subject in chunk]
         digests += [clip.digest for clip in clips]
         for role in sorted(roles):
             rows = [_readable(arrays)["embedding"] for arrays in observer.clips(role, clips)]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,8 @@ from magicvideo.errors import InputError
 from magicvideo.files import read_json, write_json
 
 STORE_NAME = re.compile(r"[0-9a-f]{64}")
+LARGEST = 8 << 30
+"""Bytes of a file; more is refused before anything is read."""
 
 
 class Unreadable(Exception):
@@ -29,7 +33,7 @@ class Unreadable(Exception):
 
 @dataclass
 class Opened:
-    """A clip whose digest is known; its frames are decoded at first use and dropped by `close`."""
+    """A clip whose digest is known; its frames are decoded at first use."""
 
     digest: str
     frames: int
@@ -48,8 +52,10 @@ class Opened:
             self._clip = found.clip
         return self._clip
 
-    def close(self) -> None:
-        self._clip = None
+    def load(self) -> None:
+        """Decode the frames now; a failure shows when they are asked for."""
+        with suppress(Unreadable):
+            _ = self.clip
 
 
 @dataclass
@@ -64,9 +70,12 @@ class Sources:
         if isinstance(source, VideoClip):
             return _opened(Decoded(source, "memory"), lambda: Decoded(source, "memory"))
         try:
+            _refuse_odd(source)
             key = _file_key(source, trusted) if self.cache is not None else None
         except OSError as error:
             return Unscored(f"{source}: cannot be read ({error.strerror or error})")
+        except (InputError, ValueError) as error:
+            return Unscored(str(error) if isinstance(error, InputError) else f"{source}: cannot be read ({error})")
 
         def read() -> Decoded | Unscored:
             return _decode_here(source) if trusted else self.decoder.decode(source)
@@ -110,6 +119,21 @@ def _decode_here(path: Path) -> Decoded | Unscored:
         return decode(path)
     except InputError as error:
         return Unscored(str(error))
+
+
+def _refuse_odd(path: Path) -> None:
+    """Raise `InputError` for what would block or never end: pipes, devices, sockets, files beyond `LARGEST`.
+
+    Symbolic links are followed. A folder's pictures are looked at too. Raises `OSError` for what is not there.
+    """
+    found = path.stat()
+    inside = stat.S_ISDIR(found.st_mode)
+    for file in [f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES] if inside else [path]:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{file}: not a regular file")
+        if found.st_size > LARGEST:
+            raise InputError(f"{file}: larger than {LARGEST >> 30} GiB; cut it")
 
 
 def _file_key(path: Path, trusted: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,9 @@ class Rows:
             value = Unscored("the value is not a finite number")
         return cls(MappingProxyType({name: Entry(prompt_id, value)}))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rows, (type(self), dict(self.entries))
+
     def merge(self, *others: Self) -> Self:
         """Rows of all. A name seen twice must agree, otherwise ValueError: two clips share it."""
         entries = dict(self.entries)
@@ -74,6 +77,11 @@ class Rows:
     def unscored(self) -> dict[str, str]:
         """Clip name -> reason."""
         return {name: e.value.reason for name, e in self if isinstance(e.value, Unscored)}
+
+
+def _rows(kind: type[Rows], entries: dict[str, Entry]) -> Rows:
+    """Rows that came from another process."""
+    return kind(MappingProxyType(entries))
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,11 @@ def table(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
+def one_line(text: str) -> str:
+    """The text with line breaks, other control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def number(value: float | None) -> str:
     """Four significant digits; a dash for none."""
     if value is None:
@@ -53,7 +58,7 @@ def _reasons(evaluation: Evaluation) -> list[str]:
         by_reason.setdefault((reason, count), []).append(metric)
     every = len(evaluation.scores)
     lines = [
-        f"  {count} x {'all metrics' if len(metrics) == every else ', '.join(metrics)}: {reason}"
+        f"  {count} x {'all metrics' if len(metrics) == every else ', '.join(metrics)}: {one_line(reason)}"
         for (reason, count), metrics in by_reason.items()
     ]
     more = [f"  and {len(lines) - MOST_REASONS} more reasons (--json lists all)"] if len(lines) > MOST_REASONS else []

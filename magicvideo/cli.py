@@ -99,7 +99,8 @@ def _call(run: Any, arguments: argparse.Namespace) -> int:
         print("\nstopped; finished work is kept, the same command continues", file=sys.stderr)
         return 130
     if arguments.json and result is not None:
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        print(text.encode("utf-8", "backslashreplace").decode())  # file names may hold bytes that are no UTF-8
     return code
 
 

@@ -29,6 +29,11 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif")
 SLOWEST, FASTEST = 0.001, 10_000
 """Frames a second that containers keep; the rate itself is kept as a fraction with a denominator up to 1001."""
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
+"""FFmpeg's names of the containers we read. What is in a file decides, not what it is called; everything else is
+refused, above all playlists (HLS, DASH, ffconcat), which name other files to read."""
+READING = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+"""How files are opened: from the disk alone, and only as one of the containers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,9 @@ class VideoClip:
     def digest(self) -> str:
         """sha256 (hex) of shape, frame rate and pixels."""
         head = f"clip:{self.frames.shape}:{float(self.fps)!r}:".encode()
-        return hashlib.sha256(head + self.frames.tobytes()).hexdigest()
+        digest = hashlib.sha256(head)
+        digest.update(self.frames.data)
+        return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VideoClip) and self.digest == other.digest
@@ -194,22 +201,29 @@ def _write_video(path: Path, clip: VideoClip, codec: str, pixel_format: str, opt
 
 def _read_video(path: Path, limits: Limits) -> VideoClip:
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as source:
+        with open_video(path) as source:
             if not source.streams.video:
                 raise InputError(f"{path}: holds no video stream")
             stream = source.streams.video[0]
+            limits.check(path, 1, stream.height, stream.width)
+            stream.codec_context.options = {"max_pixels": str(limits.frame_pixels)}  # also of frames that grow later
             fps = float(stream.average_rate or stream.guessed_rate or 8)
             frames: list[Frames] = []
             for frame in source.decode(stream):
                 limits.check(path, len(frames) + 1, frame.height, frame.width)
-                frames.append(frame.to_ndarray(format="rgb24"))
+                frames.append(frame.to_ndarray(format="rgb24").transpose(2, 0, 1))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise error if isinstance(error, InputError) else InputError(f"{path}: cannot be decoded ({error})") from None
     if not frames:
         raise InputError(f"{path}: holds no frames")
     if any(f.shape != frames[0].shape for f in frames):
         raise InputError(f"{path}: frames change size")
-    return _clip(path, np.stack(frames).transpose(0, 3, 1, 2), fps)
+    return _clip(path, np.stack(frames), fps)
+
+
+def open_video(path: Path) -> Any:
+    """PyAV's container of a video file. The path is made absolute, so that no name is taken for an option or a URL."""
+    return av.open(os.path.abspath(path), options=READING)
 
 
 def _clip(path: Path, frames: Any, fps: float) -> VideoClip:
@@ -265,6 +279,8 @@ def _read_npy(path: Path, limits: Limits) -> VideoClip:
         raise InputError(f"{path}: cannot be read as an array ({error})") from None
     if not isinstance(frames, np.ndarray):
         raise InputError(f"{path}: holds an archive, not one array")
+    if frames.dtype != np.uint8:
+        raise InputError(f"{path}: holds {frames.dtype}; frames must be uint8, 0 to 255 (floats: round 255 x first)")
     if frames.ndim == 4 and frames.shape[1] != 3 and frames.shape[3] == 3:
         frames = frames.transpose(0, 3, 1, 2)
     if frames.ndim == 4:

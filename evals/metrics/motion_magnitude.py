@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +20,8 @@ AREA = 128 * 128
 """Flow is computed on frames scaled to this many pixels, so that the source's size does not matter."""
 LEAST_SIDE = 16
 TOP = 0.05
+BLOCK = 256
+"""Frames that are scaled at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Flow:
         return [{"speed": self._speeds(clip)} for clip in clips]
 
     def _speeds(self, clip: VideoClip) -> NDArray[np.float32]:
-        frames = grey(clip)
-        diagonal = float(np.hypot(*frames.shape[1:]))
-        steps = pairwise(frames)
+        height, width = _small(*clip.size)
+        diagonal = float(np.hypot(height, width))
+        steps = pairwise(_grey(clip, height, width))
         return np.array([self._fastest(a, b) / diagonal * clip.fps for a, b in steps], np.float32)
 
     def _fastest(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -59,12 +61,22 @@ class Flow:
 
 
 def grey(clip: VideoClip) -> NDArray[np.uint8]:
-    """uint8 [T,H,W], scaled to about AREA pixels with the sides' proportion kept (no side below 16), ITU-R 601."""
-    h, w = clip.size
+    """uint8 [T,H,W], scaled to about AREA pixels with the sides' proportion kept."""
+    return np.stack(list(_grey(clip, *_small(*clip.size))))
+
+
+def _small(h: int, w: int) -> tuple[int, int]:
+    """Sides of about AREA pixels together, their proportion kept, none below 16."""
     scale = np.sqrt(AREA / (h * w))
-    small = resize(clip, max(LEAST_SIDE, round(h * scale)), max(LEAST_SIDE, round(w * scale)))
+    return max(LEAST_SIDE, round(h * scale)), max(LEAST_SIDE, round(w * scale))
+
+
+def _grey(clip: VideoClip, height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    """uint8 [height,width] a frame, scaled (bicubic, antialiased), ITU-R 601; in blocks, so that clips may be long."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(np.tensordot(small.frames, weights, axes=([1], [0]))).astype(np.uint8)
+    for t in range(0, len(clip), BLOCK):
+        small = resize(VideoClip(clip.frames[t : t + BLOCK], clip.fps), height, width)
+        yield from np.rint(np.tensordot(small.frames, weights, axes=([1], [0]))).astype(np.uint8)
 
 
 def value(seen: Seen) -> float:

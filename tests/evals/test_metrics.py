@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evals import Item, evaluate
 from evals.frechet import frechet
 from evals.metric import Need, Seen
 from evals.metrics import accuracy, clip_score, clip_temporal, flicker, fvd_pocket, motion_magnitude
-from evals.runner import Item, evaluate
 from evals.states import Unscored
 from evals.suites import POCKET, Suite
 from magicvideo.clip import VideoClip, resize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals import runner, stats
+from evals import stats
 from evals.decode import Decoder
 from evals.features import FeatureCache
+from evals.measure import Item, measure
 from evals.metric import Metric, Need, Seen
 from evals.observe import Observer
-from evals.runner import Evaluation, Item, evaluate, measure, summarise
+from evals.runner import Evaluation, evaluate, summarise
 from evals.sources import Sources
 from evals.suites import POCKET, Suite, find
 from magicvideo.clip import VideoClip, write_lossless, write_preview
@@ -227,7 +229,7 @@ def test_memory_is_bounded_by_bytes_too(
     batches = []
     observe = type(histogram).observe
     monkeypatch.setattr(type(histogram), "observe", lambda self, c: batches.append(len(c)) or observe(self, c))
-    monkeypatch.setattr(runner, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr("evals.measure.CHUNK_BYTES", 20_000)
     assert evaluate(items, suite, progress=False) == whole
     assert max(batches) <= 4
 
@@ -265,3 +267,58 @@ def test_importing_the_package_does_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False False"
+
+
+def test_each_file_is_decoded_once_for_all_metrics(
+    suite: Suite, noise_clip: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The habit of decoding once per metric, and references once per clip."""
+    for n in range(20):
+        write_lossless(tmp_path / f"{n}.mkv", noise_clip(n))
+    write_lossless(tmp_path / "reference.mkv", noise_clip(99))
+    items = [Item(str(n), tmp_path / f"{n}.mkv", "red", "p", tmp_path / "reference.mkv") for n in range(20)]
+    decoded = list[str]()
+    decode = Decoder.decode
+    monkeypatch.setattr(Decoder, "decode", lambda self, path: decoded.append(path.name) or decode(self, path))
+    evaluate(items, suite, progress=False)
+    assert sorted(decoded) == sorted([f"{n}.mkv" for n in range(20)] + ["reference.mkv"])
+
+
+def test_a_metric_added_later_decodes_but_computes_only_what_is_new(
+    suite: Suite, noise_clip: Make, tmp_path: Path, histogram: Any
+) -> None:
+    write_lossless(tmp_path / "a.mkv", noise_clip(1))
+    items = [Item("a", tmp_path / "a.mkv", "red", "p")]
+    evaluate(items, suite, ["clip_score"], cache=tmp_path / "cache", progress=False)
+    assert len(histogram.looked) == 1
+    found = evaluate(items, suite, ["clip_score", "flicker"], cache=tmp_path / "cache", progress=False)
+    assert len(histogram.looked) == 1
+    assert found.scores["flicker"].n == 1
+
+
+def test_long_clips_are_shown_in_segments_to_networks_of_single_frames(
+    suite: Suite, noise_clip: Make, histogram: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = VideoClip(np.random.default_rng(0).integers(0, 256, (1100, 3, 8, 8), np.uint8), 24.0)
+    items = [Item("long", long, "red", "p"), Item("short", noise_clip(1), "red", "p")]
+    lengths = []
+    observe = type(histogram).observe
+    monkeypatch.setattr(type(histogram), "observe", lambda self, c: lengths.extend(map(len, c)) or observe(self, c))
+    found = evaluate(items, suite, progress=False)
+    assert sorted(lengths) == [4, 76, 512, 512]
+    monkeypatch.setattr("evals.observe.SEGMENT", 10_000)
+    assert evaluate(items, suite, progress=False) == found
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("cached", [True, False])
+def test_what_is_no_regular_file_is_refused_before_it_is_read(suite: Suite, tmp_path: Path, cached: bool) -> None:
+    """With a cache the file is hashed by this process, which a pipe or an endless device would stop for ever."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "device.mp4").symlink_to("/dev/zero")
+    (tmp_path / "pictures").mkdir()
+    os.mkfifo(tmp_path / "pictures" / "0.png")
+    names = ("pipe.mp4", "device.mp4", "pictures")
+    items = [Item(name, tmp_path / name, None, name) for name in names]
+    found = evaluate(items, suite, ["flicker"], tmp_path / "cache" if cached else None, progress=False)
+    assert all(row.reason is not None and row.reason.endswith("not a regular file") for row in found.rows)

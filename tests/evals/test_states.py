@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,3 +80,14 @@ def test_a_value_that_is_not_finite_is_unscored_not_a_number(value: float) -> No
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         Rows.of("a", "p", 1.0).entries["b"] = None  # type: ignore[index]
+
+
+@given(st.dictionaries(st.text(max_size=4), st.one_of(st.floats(-9, 9), st.just(None)), max_size=12), st.integers(1, 8))
+def test_rows_sent_by_workers_add_up(values: dict[str, float | None], workers: int) -> None:
+    """Any split over processes, in any order of coming, is the whole."""
+    rows = [Rows.of(n, n[:1], Unscored("none") if v is None else v) for n, v in values.items()]
+    whole = Rows().merge(*rows)
+    shares = [pickle.loads(pickle.dumps(Rows().merge(*rows[w::workers]))) for w in range(workers)]
+    merged = Rows().merge(*reversed(shares))
+    assert merged.scored() == whole.scored()
+    assert merged.unscored() == whole.unscored()
