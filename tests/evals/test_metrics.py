@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals.frechet import frechet
+from evals.distances import frechet
 from evals.metric import Need, Seen
 from evals.metrics import accuracy, clip_score, clip_temporal, flicker, fvd_pocket, motion_magnitude
 from evals.runner import Item, evaluate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from evals.frechet import frechet, frechet_rows
+from evals.distances import frechet, frechet_rows
 
 
 @pytest.fixture
