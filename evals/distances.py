@@ -106,48 +106,53 @@ JEDI = Kernel(2, 0.0)
 
 @dataclass(frozen=True, eq=False)
 class KernelSums:
-    """Kernels of rows against each other and against a reference, summed by groups, so that leaving groups out is
-    arithmetic on K x K numbers. `within` [K,K] has no row with itself; those are in `own` [K]."""
+    """Kernels of rows with each other and with a reference, summed by K groups, so that leaving groups out is
+    arithmetic on K x K numbers."""
 
     within: Floats
-    own: Floats
+    """[K,K]: sums over the pairs that count."""
+    pairs: Floats
+    """[K,K]: how many those are."""
     across: Floats
-    """[K]: each group's mean kernel with the reference's rows, times its count."""
+    """[K]: sums of each row's mean kernel with the reference."""
     counts: Floats
     reference: float
-    """The reference's own mean kernel, of the estimator that was asked for."""
-    biased: bool
+    """The reference's own mean kernel."""
 
     @classmethod
-    def of(cls, rows: ArrayLike, labels: NDArray[np.intp], reference: ArrayLike, kernel: Kernel, biased: bool) -> Self:
-        """Rows [N,D] with group numbers [N], reference [M,D], M >= 2."""
-        x, y = np.asarray(rows, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-        member = np.eye(int(labels.max()) + 1)[labels]  # [N,K]
-        own = _own(x, kernel)
-        within = np.zeros((member.shape[1], member.shape[1]))
-        across = np.zeros(member.shape[1])
+    def of(
+        cls,
+        rows: ArrayLike,
+        reference: ArrayLike,
+        kernel: Kernel,
+        *,
+        ids: ArrayLike,
+        groups: NDArray[np.intp],
+        biased: bool = False,
+    ) -> Self:
+        """Rows [N,D], reference [M,D] with M >= 2; of each row an id [N] (its prompt) and a group number [N].
+
+        Unbiased: rows of one id make no pair, for two videos of one prompt are not independent. The reference's rows
+        count as independent. Biased: all pairs, each row with itself among them.
+        """
+        x, y, names = np.asarray(rows, dtype=np.float64), np.asarray(reference, dtype=np.float64), np.asarray(ids)
+        member = np.eye(int(groups.max()) + 1)[groups]  # [N,K]
+        within, pairs, across = np.zeros((member.shape[1],) * 2), np.zeros((member.shape[1],) * 2), 0.0
         for start in range(0, len(x), BLOCK):
             block = slice(start, start + BLOCK)
-            within += member[block].T @ (kernel(x[block], x) @ member)
-            across += member[block].T @ (_row_sums(x[block], y, kernel) / len(y))
-        within -= np.diag(member.T @ own)
-        return cls(within, member.T @ own, across, member.sum(axis=0), _mean_kernel(y, kernel, biased), biased)
+            counted = np.ones((len(x[block]), len(x))) if biased else (names[block, None] != names).astype(float)
+            within += member[block].T @ ((kernel(x[block], x) * counted) @ member)
+            pairs += member[block].T @ (counted @ member)
+            across = across + member[block].T @ (_row_sums(x[block], y, kernel) / len(y))
+        return cls(within, pairs, np.asarray(across), member.sum(axis=0), _mean_kernel(y, kernel, biased))
 
-    def mmd(self, left_out: tuple[int, ...] = ()) -> float:
-        """MMD^2 of the rows, but for those of some groups.
-
-        Biased: the mean over all pairs, each row with itself among them. Unbiased: the mean over pairs of different
-        groups, for the estimate of what two independent rows have in common must not hold two rows of one prompt.
-        """
-        keep = np.delete(np.arange(len(self.counts)), left_out)
-        within, counts = self.within[np.ix_(keep, keep)], self.counts[keep]
-        n = counts.sum()
-        across = self.across[keep].sum() / n
-        if self.biased:
-            same = (within.sum() + self.own[keep].sum()) / n**2
-        else:
-            same = (within.sum() - np.trace(within)) / (n**2 - (counts**2).sum())
-        return float(same + self.reference - 2 * across)
+    def mmd(self, left_out: ArrayLike = ()) -> float:
+        """MMD^2 of the rows, but for those of some groups; NaN where no pair is left."""
+        keep = np.delete(np.arange(len(self.counts)), np.asarray(left_out, dtype=np.intp))
+        square = np.ix_(keep, keep)
+        pairs = self.pairs[square].sum()
+        same = self.within[square].sum() / pairs if pairs else np.nan
+        return float(same + self.reference - 2 * self.across[keep].sum() / self.counts[keep].sum())
 
 
 def mmd(rows: ArrayLike, reference: ArrayLike, kernel: Kernel, biased: bool = False) -> float:
@@ -156,7 +161,8 @@ def mmd(rows: ArrayLike, reference: ArrayLike, kernel: Kernel, biased: bool = Fa
     Unbiased (Gretton 2012, eq. 3): over all pairs, so it is what the mean over clean-fid's random subsets of at most
     1000 rows estimates, without their noise; it may be below 0. Biased: with the diagonal, >= 0.
     """
-    return KernelSums.of(rows, np.arange(len(np.asarray(rows))), reference, kernel, biased).mmd()
+    every = np.arange(len(np.asarray(rows)))
+    return KernelSums.of(rows, reference, kernel, ids=every, groups=0 * every, biased=biased).mmd()
 
 
 def _mean_kernel(y: Floats, kernel: Kernel, biased: bool) -> float:
