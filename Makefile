@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks study-statistics clean
+.PHONY: help install demo test lint check train weights-table benchmarks study-statistics study-frechet clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -56,6 +56,9 @@ benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges n
 
 study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
 	$(BIN)/python tests/benchmarks/study_statistics.py
+
+study-frechet: $(STAMP) ## bias of Frechet distances, coverage of their limit's interval, speed; prints
+	$(BIN)/python tests/benchmarks/frechet_bias.py
 
 clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
 	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -61,7 +61,7 @@ def kernel_metric(
     )
 
 
-READS = "how far the set's videos are from the reference's as a whole; unbiased, so small sets may be compared; near 0 is alike"
+READS = "how far the set's videos are from the reference's as a whole; near 0 is alike; small sets may be compared"
 METRIC = kernel_metric(
     "kvd",
     "KVD (I3D)",
