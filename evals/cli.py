@@ -45,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--reference",
         type=Path,
         metavar="FOLDER",
-        help="pictures or clips that the videos should resemble, matched by name; clips also serve the distances between sets",
+        help="pictures or clips that the videos should resemble, matched by name; clips also serve distances of sets",
     )
     parser.add_argument(
         "--truth",

@@ -2,9 +2,9 @@
 
     d^2 = |m1 - m2|^2 + Tr S1 + Tr S2 - 2 Tr (S1 S2)^(1/2)           (Dowson & Landau 1982)
 
-Covariances are divided by N-1. With S1 = A A^T and S2 = B B^T the last trace is the sum of the singular values of A^T B,
-so no matrix root is taken and nothing turns complex. Rows give A exactly (Xc^T / sqrt(N-1)), also when there are fewer
-of them than dimensions: the trace is then the nuclear norm |Xc Yc^T|_* / sqrt((N-1)(M-1)).
+Covariances are divided by N-1. With S1 = A A^T and S2 = B B^T the last trace is the sum of the singular values of
+A^T B, so no matrix root is taken and nothing turns complex. Rows give A exactly (Xc^T / sqrt(N-1)), also when there are
+fewer of them than dimensions: the trace is then the nuclear norm |Xc Yc^T|_* / sqrt((N-1)(M-1)).
 """
 
 from __future__ import annotations

@@ -66,9 +66,7 @@ def frechet_total(role: str, few: int) -> Callable[[Rows, Whole], Total]:
         to = reference(whole, role)
         protocol = f"n={len(x)}|reference={'none' if isinstance(to, Unscored) else to[1]}|cov=N-1"
         if clips < LEAST:
-            return Total(
-                Unscored(f"a set of {clips} clip(s); a Frechet distance needs at least {LEAST}"), protocol
-            )
+            return Total(Unscored(f"a set of {clips} clip(s); a Frechet distance needs at least {LEAST}"), protocol)
         if isinstance(to, Unscored):
             return Total(to, protocol)
         if len(x) < few:

@@ -11,7 +11,7 @@ BIASED = kernel_metric(
     "jedi_mmd",
     "JEDi-style MMD (I3D)",
     "100 x squared MMD",
-    "how far the set's second moments are from the reference's; too high at small N, so compare at equal numbers of clips",
+    "how far the set's second moments are from the reference's; too high at small N: compare at equal numbers of clips",
     "100 MMD^2 with the diagonal, kernel (x.y/d)^2 on I3D logits",
     JEDI,
     100,

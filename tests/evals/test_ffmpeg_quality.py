@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_more_damage_scores_lower(true: VideoClip, damage: list) -> None:
     )
     for name in NAMES:
         values = [row.value for row in scores.rows if row.metric == name]
-        assert all(a > b for a, b in zip(values, values[1:], strict=False)), (name, values)
+        assert all(a > b for a, b in pairwise(values)), (name, values)
 
 
 def test_a_clips_value_does_not_depend_on_its_neighbours(true: VideoClip) -> None:
