@@ -137,14 +137,15 @@ class KernelSums:
         """
         x, y, names = np.asarray(rows, dtype=np.float64), np.asarray(reference, dtype=np.float64), np.asarray(ids)
         member = np.eye(int(groups.max()) + 1)[groups]  # [N,K]
-        within, pairs, across = np.zeros((member.shape[1],) * 2), np.zeros((member.shape[1],) * 2), 0.0
+        k = member.shape[1]
+        within, pairs, across = np.zeros((k, k)), np.zeros((k, k)), np.zeros(k)
         for start in range(0, len(x), BLOCK):
             block = slice(start, start + BLOCK)
             counted = np.ones((len(x[block]), len(x))) if biased else (names[block, None] != names).astype(float)
             within += member[block].T @ ((kernel(x[block], x) * counted) @ member)
             pairs += member[block].T @ (counted @ member)
-            across = across + member[block].T @ (_row_sums(x[block], y, kernel) / len(y))
-        return cls(within, pairs, np.asarray(across), member.sum(axis=0), _mean_kernel(y, kernel, biased))
+            across += member[block].T @ (_row_sums(x[block], y, kernel) / len(y))
+        return cls(within, pairs, across, member.sum(axis=0), _mean_kernel(y, kernel, biased))
 
     def mmd(self, left_out: ArrayLike = ()) -> float:
         """MMD^2 of the rows, but for those of some groups; NaN where no pair is left."""
