@@ -237,7 +237,7 @@ def _references(
         arrays = {need: [_readable(a) for a in observer.clips(need.role, clips)] for need in needs}
         for metric in metrics:
             seen = [Seen(None, {need: arrays[need][i] for need in metric.needs}) for i in range(len(clips))]
-            rows = [np.atleast_2d(_readable(metric.value(one))) for one in seen]  # type: ignore[arg-type]
+            rows: list[Floats] = [np.atleast_2d(np.asarray(_readable(metric.value(one)))) for one in seen]
             found.setdefault(metric.name, []).extend(rows)
     name = sha256("".join(sorted(digests)).encode()).hexdigest()[:12]
     return {metric: (np.concatenate(rows), name) for metric, rows in found.items()}

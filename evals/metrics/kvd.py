@@ -36,8 +36,8 @@ def kernel_total(kernel: Kernel, scale: float, biased: bool) -> Callable[[Rows, 
         groups = prompt_groups(prompts)
         sums = KernelSums.of(x, whole.reference, kernel, ids=names, groups=groups, biased=biased)
         found = jackknife(lambda left_out: scale * sums.mmd(np.unique(groups[left_out])), groups)
-        ends = (None, None) if found.reach is None else (found.value - found.reach, found.value + found.reach)
-        return Total(Interval(found.value, *ends, clips, len(set(prompts))), protocol)
+        low, high = (None, None) if found.reach is None else (found.value - found.reach, found.value + found.reach)
+        return Total(Interval(found.value, low, high, clips, len(set(prompts))), protocol)
 
     return total
 
