@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks statistics study-statistics gate-trial fuzz clean
+.PHONY: help install demo test lint check train weights-table benchmarks statistics study-statistics gate-trial fuzz study-frechet clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -65,6 +65,8 @@ study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' stati
 
 fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more than itself
 	$(BIN)/python tests/benchmarks/fuzz_videos.py
+study-frechet: $(STAMP) ## bias of Frechet distances, coverage of their limit's interval, speed; prints
+	$(BIN)/python tests/benchmarks/frechet_bias.py
 
 clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
 	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -58,7 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--reference",
         type=Path,
         metavar="FOLDER",
-        help="pictures or clips that the videos should resemble, matched by name; clips also serve fvd_pocket",
+        help="pictures or clips that the videos should resemble, matched by name; clips also serve distances of sets",
     )
     parser.add_argument(
         "--truth",
@@ -198,6 +198,7 @@ def _result(evaluation: Evaluation, out: Path | None, matched: Matched) -> dict[
         "run": None if out is None else str(out),
         "metrics": {name: score.to_dict() for name, score in evaluation.scores.items()},
         "figures": evaluation.figures,
+        "notes": evaluation.notes,
         "unscored": unscored(evaluation),
         "prompts_without_video": [p.file or p.id or p.prompt for p in matched.without_clip],
     }

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from evals.features import Arrays
-from evals.states import Floats, Moments, Rows, Unscored
+from evals.states import Floats, Rows, Unscored
 from evals.stats import Interval, interval
 
 
@@ -43,8 +43,8 @@ class Whole:
 
     backbones: Mapping[str, Any]
     """By role; only those the metric needs."""
-    reference: Moments | None
-    """Of the reference set that was given, in the metric's own features; None: none was given."""
+    reference: Floats | None
+    """Rows [M,D] of the reference set that was given, what the metric makes of its clips; None: none was given."""
     reference_digest: str | None
 
 
@@ -54,6 +54,8 @@ class Total:
 
     interval: Interval | Unscored
     protocol: str = ""
+    note: str = ""
+    """A sentence to show beside the number, e.g. how many clips a wished-for precision takes."""
 
 
 def _no_figures(backbones: Mapping[str, Any]) -> dict[str, float]:
@@ -73,7 +75,7 @@ class Metric:
     definition: str
     needs: tuple[Need, ...]
     value: Callable[[Seen], float | Floats | Unscored]
-    """From one clip; an array [D] if `total` is set."""
+    """From one clip; an array [D] or [N,D] if `total` is set."""
     min_frames: int = 1
     needs_prompt: bool = False
     scale: tuple[float | None, float | None] = (None, None)

@@ -7,19 +7,21 @@ layout, tables or the command line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from evals.decode import LOSSLESS, Decoder
 from evals.features import FeatureCache
 from evals.inputs import Videos, as_items
 from evals.measure import Item, Measured, chunks, measure
-from evals.metric import Metric, Score, Total, Whole, mean_total
+from evals.metric import Metric, Score, Seen, Total, Whole, mean_total
 from evals.observe import Observer
 from evals.sources import Sources
-from evals.states import Moments, Rows, Unscored
+from evals.states import Floats, Rows, Unscored
 from evals.suite import Suite
 from evals.suites import find
 from evals.workers import measure_shared
@@ -56,6 +58,8 @@ class Evaluation:
     scores: dict[str, Score]
     figures: dict[str, dict[str, float]]
     metrics: dict[str, dict[str, Any]]
+    notes: dict[str, str] = field(default_factory=dict)
+    """Metric -> a sentence about its score."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -108,7 +112,7 @@ def evaluate(
             measured = measure_shared(items, chosen, cache, workers, progress)
         else:
             measured = measure(items, chosen, observer, sources, progress)
-        references = _reference_moments(chosen, observer, sources, reference_set)
+        references = _references(chosen, observer, sources, reference_set)
     return summarise(items, measured, chosen, observer.backbones, references)
 
 
@@ -117,12 +121,13 @@ def summarise(
     measured: Measured,
     suite: Suite,
     backbones: Mapping[str, Any],
-    references: Mapping[str, tuple[Moments, str]] | None = None,
+    references: Mapping[str, tuple[Floats, str]] | None = None,
 ) -> Evaluation:
     """Scores and rows from what all workers have seen."""
     ids = {role: str(backbone.id) for role, backbone in backbones.items()}
     source = "source=" + (_codecs(measured.codecs) or "none")
     rows, scores, figures = list[Row](), dict[str, Score](), dict[str, dict[str, float]]()
+    notes = dict[str, str]()
     for metric in suite.metrics:
         mine = measured.rows[metric.name]
         total = _total(metric, mine, backbones, references or {})
@@ -132,31 +137,34 @@ def summarise(
         protocol = "|".join(part for part in (metric.protocol(ids), source, total.protocol) if part)
         scores[metric.name] = _score(metric, total, len(reasons), protocol)
         rows += _rows(items, metric, mine, reasons)
+        if total.note:
+            notes[metric.name] = total.note
         if metric.figures(backbones):
             figures[metric.name] = metric.figures(backbones)
     order = {item.name: i for i, item in enumerate(items)}
     rows.sort(key=lambda row: order[row.item])
-    return Evaluation(suite.name, rows, scores, figures, {m.name: m.describe() for m in suite.metrics})
+    return Evaluation(suite.name, rows, scores, figures, {m.name: m.describe() for m in suite.metrics}, notes)
 
 
-def _reference_moments(
+def _references(
     suite: Suite, observer: Observer, sources: Sources, reference_set: Sequence[Path | VideoClip] | None
-) -> dict[str, tuple[Moments, str]]:
-    """Role -> moments of the reference clips' embeddings and the set's digest, for the metrics of whole sets."""
-    roles = {need.role for metric in suite.metrics if metric.total is not None for need in metric.needs}
-    if reference_set is None or not roles:
+) -> dict[str, tuple[Floats, str]]:
+    """Metric of whole sets -> its rows [M,D] of the reference clips, and the set's digest."""
+    metrics = [metric for metric in suite.metrics if metric.total is not None]
+    if reference_set is None or not metrics:
         return {}
-    found = dict[str, Moments]()
-    digests = list[str]()
+    needs = dict.fromkeys(need for metric in metrics for need in metric.needs)
+    found, digests = dict[str, list[Floats]](), list[str]()
     for chunk in chunks([Item(str(n), clip, None, "") for n, clip in enumerate(reference_set)], sources):
         clips = [_readable(subject).clip for _, subject in chunk]
         digests += [clip.digest for clip in clips]
-        for role in sorted(roles):
-            rows = [_readable(arrays)["embedding"] for arrays in observer.clips(role, clips)]
-            moments = Moments.of(rows)
-            found[role] = found[role].merge(moments) if role in found else moments
+        arrays = {need: [_readable(a) for a in observer.clips(need.role, clips)] for need in needs}
+        for metric in metrics:
+            seen = [Seen(None, {need: arrays[need][i] for need in metric.needs}) for i in range(len(clips))]
+            rows: list[Floats] = [np.atleast_2d(np.asarray(_readable(metric.value(one)))) for one in seen]
+            found.setdefault(metric.name, []).extend(rows)
     name = sha256("".join(sorted(digests)).encode()).hexdigest()[:12]
-    return {role: (moments, name) for role, moments in found.items()}
+    return {metric: (np.concatenate(rows), name) for metric, rows in found.items()}
 
 
 def _readable(found: T | Unscored) -> T:
@@ -166,12 +174,12 @@ def _readable(found: T | Unscored) -> T:
 
 
 def _total(
-    metric: Metric, rows: Rows, backbones: Mapping[str, Any], references: Mapping[str, tuple[Moments, str]]
+    metric: Metric, rows: Rows, backbones: Mapping[str, Any], references: Mapping[str, tuple[Floats, str]]
 ) -> Total:
     if metric.total is None:
         return Total(mean_total(metric, rows))
-    moments, digest = next((references[n.role] for n in metric.needs if n.role in references), (None, None))
-    return metric.total(rows, Whole(backbones, moments, digest))
+    reference, digest = references.get(metric.name, (None, None))
+    return metric.total(rows, Whole(backbones, reference, digest))
 
 
 def _score(metric: Metric, total: Total, unscored: int, protocol: str) -> Score:

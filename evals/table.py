@@ -17,7 +17,7 @@ def table(evaluation: Evaluation) -> str:
     head = f"{'metric':<{width}}  {'value':>9}  {'95 % interval':>20}  {'n':>5}  {'unscored':>8}  {'better':<6}  unit"
     lines = [head, "-" * len(head)]
     lines += [_line(name, score, width) for name, score in evaluation.scores.items()]
-    lines += _figures(evaluation) + _reasons(evaluation)
+    lines += _figures(evaluation) + _notes(evaluation) + _reasons(evaluation)
     return "\n".join(lines)
 
 
@@ -46,6 +46,10 @@ def _figures(evaluation: Evaluation) -> list[str]:
     if not figures:
         return []
     return ["", "on held-out renders: " + ", ".join(f"{label} {value:.3f}" for label, value in figures.items())]
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    return ["", *(f"{name}: {note}" for name, note in evaluation.notes.items())] if evaluation.notes else []
 
 
 def _reasons(evaluation: Evaluation) -> list[str]:

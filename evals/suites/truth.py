@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from evals.backbones.ffmpeg import FfmpegQuality
 from evals.features import ToTruth
-from evals.metrics import fault_remaining, trajectory, truth
+from evals.metrics import fault_remaining, trajectory, truth, vmaf, xpsnr
 from evals.suite import Suite
 from evals.suites.pocket import POCKET, shipped
 
@@ -30,6 +31,8 @@ TRUTH = Suite(
         truth.PSNR_BETWEEN,
         truth.SSIM_BETWEEN,
         truth.LPIPS_BETWEEN,
+        vmaf.METRIC,
+        xpsnr.METRIC,
         trajectory.ERROR,
         trajectory.RATIO,
         fault_remaining.METRIC,
@@ -37,6 +40,7 @@ TRUTH = Suite(
     backbones={
         **POCKET.backbones,
         "fidelity": _fidelity,
+        "ffmpeg_quality": FfmpegQuality,
         "perceptual_to_truth": _perceptual_to_truth,
         "paths": trajectory.Paths,
         "fault": fault_remaining.Projection,

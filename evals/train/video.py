@@ -17,7 +17,7 @@ from evals.backbones.frames import SIDE, even_indices
 from evals.backbones.reader import ATTRIBUTES
 from evals.backbones.trunk import fold
 from evals.backbones.video import DIM, FRAMES, VideoNet, prepare
-from evals.frechet import frechet_rows
+from evals.distances import frechet_rows
 from evals.train.common import as_shipped, held_out_scenes, labels, looked_at, share
 from evals.train.degrade import TEMPORAL, Array, damage
 from magicvideo import weights

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
+import evals.metrics
 from evals.metric import Metric
 from evals.suites import SUITES
 
 PAGES = Path(__file__).parents[2] / "docs" / "metrics"
 SECTIONS = ["Definition", "Source", "Range", "Direction", "How to read it", "Known biases"]
-METRICS = {metric.name: metric for suite in SUITES.values() for metric in suite.metrics}
+MODULES = [import_module(f"evals.metrics.{module.name}") for module in iter_modules(evals.metrics.__path__)]
+DEFINED = [value for module in MODULES for value in vars(module).values() if isinstance(value, Metric)]
+METRICS = {metric.name: metric for metric in (*(m for s in SUITES.values() for m in s.metrics), *DEFINED)}
 DIRECTIONS = {True: "Higher is better", False: "Lower is better", None: "Neither"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evals import Item, evaluate
-from evals.frechet import frechet
+from evals.distances import frechet
 from evals.metric import Need, Seen
 from evals.metrics import accuracy, clip_score, clip_temporal, flicker, fvd_pocket, motion_magnitude
 from evals.states import Unscored

@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 
 from evals.backbones import load
 from evals.backbones.reader import ATTRIBUTES
-from evals.frechet import frechet_rows
+from evals.distances import frechet_rows
 from evals.train.degrade import damage, quality, spoil
 from magicvideo import weights
 from magicvideo.clip import VideoClip, from_floats
