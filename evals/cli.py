@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evals.fetch import searching
 from evals.prompts import Found, Matched, find_clips, match
 from evals.runner import Evaluation, Item, evaluate
 from evals.suite import Suite
@@ -54,12 +55,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="clips that the videos should be frame by frame, matched by name; for the metrics of the suite truth",
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="look for the checkpoints of the suites standard and packaged here first",
+    )
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
 
 
 def run(arguments: Namespace) -> dict[str, Any]:
     """Score the folder. Raises `InputError` for bad input, and if not one clip could be scored."""
+    with searching(arguments.weights):
+        return _run(arguments)
+
+
+def _run(arguments: Namespace) -> dict[str, Any]:
     named = None if arguments.metrics is None else [m.strip() for m in arguments.metrics.split(",") if m.strip()]
     if named == []:
         raise InputError("--metrics names none; give some of the suite's, or leave it out for all")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from evals.suite import Suite
+from evals.suites.packaged import PACKAGED
 from evals.suites.pocket import POCKET
+from evals.suites.standard import STANDARD
 from evals.suites.truth import TRUTH
 from magicvideo.errors import unknown_name
 
-__all__ = ["POCKET", "SUITES", "TRUTH", "Suite", "find"]
+__all__ = ["PACKAGED", "POCKET", "STANDARD", "SUITES", "TRUTH", "Suite", "find"]
 
-SUITES = {suite.name: suite for suite in (POCKET, TRUTH)}
+SUITES = {suite.name: suite for suite in (POCKET, TRUTH, PACKAGED, STANDARD)}
 
 
 def find(suite: str | Suite) -> Suite:
