@@ -119,7 +119,7 @@ def ensure(names: Iterable[str]) -> dict[str, Found]:
 
 
 def fetch(name: str, folder: Path | None = None) -> Found:
-    """Fetch a checkpoint into the cache (or a folder). Raises `Unreachable` if the source does not answer, and `InputError`
+    """Fetch a checkpoint into the cache (or a folder). Raises `Unreachable` if the source does not answer, `InputError`
     for a file that is not the pinned one; nothing is kept of either."""
     entry = _entry(name)
     path = (folder or cache_folder()) / entry.file
