@@ -52,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--truth",
         type=Path,
         metavar="FOLDER",
-        help="clips that the videos should be frame by frame, matched by name; for the metrics of the suite truth",
+        help="clips that the videos should be frame by frame, matched by name; for the metrics of the suites truth, standard and packaged",
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
     parser.add_argument(
@@ -77,7 +77,9 @@ def _run(arguments: Namespace) -> dict[str, Any]:
         raise InputError("--metrics names none; give some of the suite's, or leave it out for all")
     suite = find(arguments.suite).only(named)
     if arguments.truth is not None and not suite.truthful:
-        raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
+        raise InputError(
+            "--truth serves metrics that need it, and none is asked for; add --suite truth, standard or packaged"
+        )
     items, matched = _items(arguments.folder, arguments.prompts, arguments.reference, arguments.truth)
     asked = _asked(arguments, suite, items)
     if arguments.out is not None:

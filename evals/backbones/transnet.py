@@ -84,8 +84,8 @@ class TransNetV2(nn.Module):
             means.append(x.mean((3, 4)))
         alike = F.normalize(self.project(torch.cat(means, 1).transpose(1, 2)), dim=2)
         seen = [
-            torch.relu(self.similar(around(alike))),
             torch.relu(self.colours(around(histograms(frames)))),
+            torch.relu(self.similar(around(alike))),
             x.permute(0, 2, 3, 4, 1).flatten(2),
         ]
         features = torch.relu(self.features(torch.cat(seen, 2)))

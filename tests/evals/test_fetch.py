@@ -145,9 +145,7 @@ def test_a_wrong_or_broken_answer_leaves_nothing(served: dict[str, bytes], kind:
     assert [p for p in fetch.cache_folder().rglob("*") if p.is_file()] == []
 
 
-def test_a_source_that_does_not_answer_is_asked_once(
-    served: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_does_not_answer_is_asked_once(served: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens on the port: the other files are not waited for."""
     entry = CHECKPOINTS[NAME]
     monkeypatch.setitem(CHECKPOINTS, NAME, replace(entry, source="http://127.0.0.1:9/i3d"))
