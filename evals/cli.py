@@ -52,7 +52,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--truth",
         type=Path,
         metavar="FOLDER",
-        help="clips that the videos should be frame by frame, matched by name; for the metrics of the suites truth, standard and packaged",
+        help="clips that the videos should be frame by frame, matched by name; for the metrics that need "
+        "the truth (suites truth, standard, packaged)",
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
     parser.add_argument(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,13 @@ def golden() -> Iterator[Check]:
     for name, answer in ANSWERS.items():
         try:
             if all(locate(checkpoint) is not None for checkpoint in backbones.checkpoints(name)) and _installed(name):
-                yield _answer(f"golden {name}", lambda n=name, a=answer: a(backbones.load(n)), "see docs/suites.md")
+                yield _answer(f"golden {name}", partial(_ask, name, answer), "see docs/suites.md")
         except InputError:
             continue  # its file fails a check of its own
+
+
+def _ask(name: str, answer: Callable[[Any], tuple[bool, str]]) -> tuple[bool, str]:
+    return answer(backbones.load(name))
 
 
 def _installed(name: str) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -149,7 +150,7 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
         raise Unreachable(str(error) or type(error).__name__) from None
 
 
-def _bar(entry: Checkpoint) -> tqdm[None]:
+def _bar(entry: Checkpoint) -> tqdm[Any]:
     return tqdm(total=int(entry.megabytes * 1e6), unit="B", unit_scale=True, desc=entry.file, disable=None)
 
 

@@ -128,6 +128,8 @@ def test_a_folder_of_checkpoints_is_looked_into_and_a_damaged_one_fails(tmp_path
 
 
 def test_a_wrong_answer_of_a_network_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAGICVIDEO_WEIGHTS", raising=False)
+
     def wrong(network: Any) -> tuple[bool, str]:
         raise RuntimeError("shapes do not fit")
 
