@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evals.fetch import searching
 from evals.inputs import item_of
 from evals.layouts import LAYOUTS, Listing, by_number, find_videos
 from evals.measure import Item
@@ -64,9 +65,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--truth",
         type=Path,
         metavar="FOLDER",
-        help="clips that the videos should be frame by frame, matched by name; for the metrics of the suite truth",
+        help="clips that the videos should be frame by frame, matched by name; for the metrics that need "
+        "the truth (suites truth, standard, packaged)",
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="look for the checkpoints of the suites standard and packaged here first",
+    )
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the videos")
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
@@ -74,12 +82,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> dict[str, Any]:
     """Score the folder. Raises `InputError` for bad input, and if not one clip could be scored."""
+    with searching(arguments.weights):
+        return _run(arguments)
+
+
+def _run(arguments: Namespace) -> dict[str, Any]:
     named = None if arguments.metrics is None else [m.strip() for m in arguments.metrics.split(",") if m.strip()]
     if named == []:
         raise InputError("--metrics names none; give some of the suite's, or leave it out for all")
     suite = find(arguments.suite).only(named)
     if arguments.truth is not None and not suite.truthful:
-        raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
+        raise InputError(
+            "--truth serves metrics that need it, and none is asked for; add --suite truth, standard or packaged"
+        )
     if arguments.workers < 1:
         raise InputError(f"--workers must be at least 1, got {arguments.workers}")
     listing = find_videos(arguments.folder, arguments.layout)

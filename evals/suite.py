@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evals.fetch import ensure
 from evals.metric import Metric, Need
 from magicvideo.errors import unknown_name
 
@@ -44,14 +45,23 @@ class Suite:
                 raise unknown_name("metric", name, self.names, where=f"suite {self.name!r}")
         return replace(self, metrics=tuple(m for m in self.metrics if m.name in names))
 
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """The public checkpoints (`evals.checkpoints`) that the metrics look through."""
+        names = [name for loader in self._loaders() for name in getattr(loader, "checkpoints", ())]
+        return tuple(dict.fromkeys(names))
+
     def load(self) -> dict[str, Any]:
-        """The backbones that the metrics need, by role; roles with one loader share what it loads."""
-        loaded = dict[Callable[[], Any], Any]()
-        for role in dict.fromkeys(need.role for need in self.needs):
-            loader = self.backbones[role]
-            if loader not in loaded:
-                loaded[loader] = loader()
+        """The backbones that the metrics need, by role; roles with one loader share what it loads.
+
+        Public checkpoints are found or fetched before the first is read, so that one `InputError` names all that is
+        missing."""
+        ensure(self.checkpoints)
+        loaded = {loader: loader() for loader in self._loaders()}
         return {need.role: loaded[self.backbones[need.role]] for need in self.needs}
+
+    def _loaders(self) -> tuple[Callable[[], Any], ...]:
+        return tuple(dict.fromkeys(self.backbones[need.role] for need in self.needs))
 
     def protocols(self) -> dict[str, str]:
         """Metric name -> the part of its protocol id that does not depend on the clips. Loads the backbones."""

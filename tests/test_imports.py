@@ -19,7 +19,7 @@ from magicvideo.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("magicvideo", "evals", "ablations", "annotation", "reports")
-GROUND = tuple(f"magicvideo.{m}" for m in ("errors", "files", "clip", "config", "runs", "weights", "prompts"))
+GROUND = tuple(f"magicvideo.{m}" for m in ("errors", "files", "clip", "config", "runs", "weights", "prompts", "checks"))
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
 PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline")
@@ -65,6 +65,8 @@ LIGHT = (
     "evals.prompts",
     "evals.backbones",
     "evals.cli",
+    "evals.fetch",
+    "evals.doctor",
     "ablations.effects",
     "ablations.grid",
     "ablations.cli",

@@ -50,3 +50,25 @@ def in_chunks(network: Callable[[Tensor], Tensor], frames: NDArray[np.float32]) 
     """Run a network over [N,...] in chunks of `CHUNK` and join what it gives, [N,...] float32."""
     parts = [network(part).float() for part in torch.from_numpy(frames).split(CHUNK)]
     return torch.cat(parts).numpy()
+
+
+@torch.inference_mode()
+def over_frames(look: Callable[[Frames], Tensor], frames: Frames, most: int = CHUNK) -> NDArray[np.float32]:
+    """`look` at uint8 [T,3,H,W] in chunks of `most` frames, and join what it gives, [T,...] float32."""
+    parts = [look(frames[i : i + most]).float().cpu() for i in range(0, len(frames), most)]
+    return torch.cat(parts).numpy()
+
+
+def floats(frames: Frames) -> Tensor:
+    """uint8 [N,3,H,W] -> float32 in [0,1], where networks run."""
+    return pixels(frames).float() / 255
+
+
+def pixels(frames: Frames) -> Tensor:
+    """A copy as a uint8 tensor, where networks run: a clip's own frames cannot be written, which torch asks for."""
+    return torch.from_numpy(frames.copy()).to(device())
+
+
+def device() -> torch.device:
+    """Where public networks run: the GPU if there is one. The pocket ones stay on the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

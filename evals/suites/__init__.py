@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from evals.suite import Suite
+from evals.suites.packaged import PACKAGED
 from evals.suites.pocket import POCKET
+from evals.suites.standard import STANDARD
 from evals.suites.style import STYLE
 from evals.suites.truth import TRUTH
 from magicvideo.errors import unknown_name
 
-__all__ = ["POCKET", "STYLE", "SUITES", "TRUTH", "Suite", "find"]
+__all__ = ["PACKAGED", "POCKET", "STANDARD", "STYLE", "SUITES", "TRUTH", "Suite", "find"]
 
-SUITES = {suite.name: suite for suite in (POCKET, TRUTH, STYLE)}
+SUITES = {suite.name: suite for suite in (POCKET, TRUTH, STYLE, PACKAGED, STANDARD)}
 
 
 def find(suite: str | Suite) -> Suite:

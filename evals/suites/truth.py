@@ -15,7 +15,8 @@ def _perceptual_to_truth() -> ToTruth:
     return ToTruth(shipped("pocket-perceptual")())
 
 
-def _fidelity() -> Any:
+def fidelity() -> Any:
+    """Loads the comparison with the truth, pixel by pixel."""
     from evals.backbones.truth import Fidelity
 
     return Fidelity()
@@ -39,7 +40,7 @@ TRUTH = Suite(
     ),
     backbones={
         **POCKET.backbones,
-        "fidelity": _fidelity,
+        "fidelity": fidelity,
         "ffmpeg_quality": FfmpegQuality,
         "perceptual_to_truth": _perceptual_to_truth,
         "paths": trajectory.Paths,

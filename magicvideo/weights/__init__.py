@@ -2,7 +2,8 @@
 
 The manifest holds for each part its file, sha256, licence, training recipe, data seed, steps and figures. A file whose
 hash differs is refused before it is read: a wrong weight gives plausible numbers. `MAGICVIDEO_WEIGHTS` names
-another folder (one that `magicvideo train` wrote).
+another folder (one that `magicvideo train` wrote). A folder of public checkpoints alone (`evals.fetch`) leaves the
+shipped parts in force.
 """
 
 from __future__ import annotations
@@ -24,13 +25,31 @@ SHIPPED = Path(__file__).parent
 
 def folder() -> Path:
     """The weights folder in force: `MAGICVIDEO_WEIGHTS`, or the shipped one."""
+    named = _named()
+    return SHIPPED if _holds_only_others(named) else named
+
+
+def _named() -> Path:
     return Path(os.environ.get("MAGICVIDEO_WEIGHTS") or SHIPPED)
+
+
+def _holds_only_others(path: Path) -> bool:
+    """Whether a folder holds files, but none that `magicvideo train` wrote or began to write."""
+    if not path.is_dir():
+        return False
+    names = [file.name for file in path.iterdir()]
+    ours = any(name == "manifest.json" or name.endswith(".safetensors") for name in names)
+    return bool(names) and not ours
 
 
 def manifest() -> dict[str, Any]:
     """Part name -> {file, sha256, bytes, licence, recipe, figures}. Empty when nothing was trained yet."""
-    path = folder() / "manifest.json"
-    return read_json(path) if path.exists() else {}
+    return _manifest(folder())
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    listed = path / "manifest.json"
+    return read_json(listed) if listed.exists() else {}
 
 
 def entry(part: str) -> dict[str, Any]:
@@ -92,7 +111,7 @@ def save(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path = folder() / f"{part}.safetensors"
+    path = _named() / f"{part}.safetensors"
     rounded = {k: v.to(torch.float16) if v.is_floating_point() and k not in keep else v for k, v in state.items()}
     half = {k: v.contiguous().cpu() for k, v in rounded.items()}
     with atomic_path(path) as temporary:
@@ -100,7 +119,7 @@ def save(
             save_file(half, temporary)
         except SafetensorError as error:
             raise OSError(str(error)) from None
-    parts = manifest()
+    parts = _manifest(path.parent)
     parts[part] = {
         "file": path.name,
         "sha256": sha256(path),
@@ -109,6 +128,6 @@ def save(
         "recipe": recipe,
         "figures": figures,
     }
-    write_json(folder() / "manifest.json", dict(sorted(parts.items())))
+    write_json(path.parent / "manifest.json", dict(sorted(parts.items())))
     _verified.cache_clear()
     return path

@@ -107,3 +107,17 @@ def test_the_shipped_folder_is_whole_and_small(monkeypatch: pytest.MonkeyPatch) 
         assert info["recipe"]
     assert sum(info["bytes"] for info in parts.values()) <= 60e6
     assert {p.name for p in weights.SHIPPED.glob("*.safetensors")} == {info["file"] for info in parts.values()}
+
+
+def test_a_folder_of_other_files_leaves_the_shipped_parts_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Public checkpoints may lie in `MAGICVIDEO_WEIGHTS`; what is trained there takes over once it is there."""
+    monkeypatch.setenv("MAGICVIDEO_WEIGHTS", str(tmp_path))
+    assert weights.folder() == tmp_path, "empty: nothing says that it is not to be trained into"
+    (tmp_path / "ViT-B-32.pt").write_bytes(b"public")
+    assert weights.folder() == weights.SHIPPED
+    assert "reader" in weights.manifest()
+    weights.save("part", {"w": torch.zeros(2)}, recipe={}, figures={})
+    assert weights.folder() == tmp_path
+    assert list(weights.manifest()) == ["part"]
