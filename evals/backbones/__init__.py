@@ -17,6 +17,7 @@ BACKBONES = {
     "pocket-clip": ("evals.backbones.clip", "PocketClip", "clip"),
     "pocket-reader": ("evals.backbones.reader", "PocketReader", "reader"),
     "pocket-perceptual": ("evals.backbones.perceptual", "PocketPerceptual", "reader"),
+    "pocket-subject": ("evals.backbones.subject", "PocketSubject", "reader"),
     "pocket-video": ("evals.backbones.video", "PocketVideo", "video"),
 }
 """Name -> module, class and the part of the weights it reads."""
@@ -25,8 +26,8 @@ BACKBONES = {
 def load(name: str) -> Any:
     """The backbone of that name, loaded once for each version of its weights.
 
-    pocket-clip is a `TextBackbone`, pocket-reader a `ReaderBackbone`, pocket-video a `VideoBackbone` and
-    pocket-perceptual a `Perceptual` (`evals.features`). Raises `InputError` for an unknown name, and for weights that
+    pocket-clip is a `TextBackbone`, pocket-reader a `ReaderBackbone`, pocket-video a `VideoBackbone`,
+    pocket-perceptual a `Perceptual` (`evals.features`); pocket-subject gives {"image": [T,D]}. Raises `InputError` for an unknown name, and for weights that
     are missing or whose hash differs.
     """
     if name not in BACKBONES:

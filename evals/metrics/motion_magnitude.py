@@ -2,73 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
-
-from evals.features import Arrays
 from evals.metric import Metric, Need, Seen
-from magicvideo.clip import VideoClip, resize
 
 STEPS = Need("flow")
-AREA = 128 * 128
-"""Flow is computed on frames scaled to this many pixels, so that the source's size does not matter."""
-LEAST_SIDE = 16
-TOP = 0.05
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Dense optical flow (DIS, Kroeger 2016; OpenCV's medium preset) as a backbone: {"speed": [T-1]}.
-
-    A step's speed is the mean of the largest 5 % of flow magnitudes over the frame's diagonal, times fps: fractions of
-    the diagonal per second, so that neither size nor frame rate matters as long as the flow follows the motion.
-    """
-
-    id: str = "dis-medium-v1"
-    frames: Literal["per_frame", "per_clip"] = "per_clip"
-
-    @cached_property
-    def _dis(self) -> Any:
-        import cv2
-
-        cv2.setNumThreads(1)  # the same bytes on any machine
-        return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-
-    def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
-        return [{"speed": self._speeds(clip)} for clip in clips]
-
-    def _speeds(self, clip: VideoClip) -> NDArray[np.float32]:
-        grey = _grey(clip)
-        diagonal = float(np.hypot(*grey.shape[1:]))
-        steps = pairwise(grey)
-        return np.array([self._fastest(a, b) / diagonal * clip.fps for a, b in steps], np.float32)
-
-    def _fastest(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-        """Mean of the largest 5 % of flow magnitudes between two grey frames [H,W], in pixels."""
-        if np.array_equal(a, b):
-            return 0.0
-        magnitude = np.linalg.norm(self._dis.calc(a, b, None), axis=2).ravel()
-        top = max(1, round(TOP * magnitude.size))
-        return float(np.partition(magnitude, -top)[-top:].mean())
-
-
-def _grey(clip: VideoClip) -> NDArray[np.uint8]:
-    """uint8 [T,H,W], scaled to about AREA pixels with the sides' proportion kept (no side below 16), ITU-R 601."""
-    h, w = clip.size
-    scale = np.sqrt(AREA / (h * w))
-    small = resize(clip, max(LEAST_SIDE, round(h * scale)), max(LEAST_SIDE, round(w * scale)))
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(np.tensordot(small.frames, weights, axes=([1], [0]))).astype(np.uint8)
 
 
 def value(seen: Seen) -> float:
-    """Mean of [T-1]; >= 0."""
+    """Mean of the speeds [T-1]; >= 0."""
     return float(seen[STEPS]["speed"].astype("float64").mean())
 
 

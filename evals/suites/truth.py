@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from evals.features import ToTruth
-from evals.metrics import fault_remaining, trajectory, truth
+from evals.features import StepsOfTruth, ToTruth
+from evals.metrics import fault_remaining, tlp, trajectory, truth
 from evals.suite import Suite
 from evals.suites.pocket import POCKET, shipped
 
 
 def _perceptual_to_truth() -> ToTruth:
     return ToTruth(shipped("pocket-perceptual")())
+
+
+def _perceptual_steps_of_truth() -> StepsOfTruth:
+    return StepsOfTruth(shipped("pocket-perceptual")())
 
 
 def _fidelity() -> Any:
@@ -30,6 +34,7 @@ TRUTH = Suite(
         truth.PSNR_BETWEEN,
         truth.SSIM_BETWEEN,
         truth.LPIPS_BETWEEN,
+        tlp.METRIC,
         trajectory.ERROR,
         trajectory.RATIO,
         fault_remaining.METRIC,
@@ -38,6 +43,7 @@ TRUTH = Suite(
         **POCKET.backbones,
         "fidelity": _fidelity,
         "perceptual_to_truth": _perceptual_to_truth,
+        "perceptual_steps_of_truth": _perceptual_steps_of_truth,
         "paths": trajectory.Paths,
         "fault": fault_remaining.Projection,
     },

@@ -9,7 +9,7 @@ import pytest
 
 from evals.features import Backbone, FeatureCache, Steps, ToReference
 from evals.metrics.flicker import Pixels
-from evals.metrics.motion_magnitude import Flow
+from evals.backbones.flow import Flow
 from magicvideo.clip import VideoClip, resize
 from magicvideo.errors import InputError
 
