@@ -55,6 +55,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--suite", default="pocket", help=f"metrics and their backbones: {', '.join(SUITES)}")
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="damage the clips in known ways, at five strengths each, and say what each metric answers",
+    )
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
 
 
@@ -68,6 +73,10 @@ def run(arguments: Namespace) -> dict[str, Any]:
         raise InputError("--truth serves metrics that need it, and none is asked for; add --suite truth")
     items, matched = _items(arguments.folder, arguments.prompts, arguments.reference, arguments.truth)
     asked = _asked(arguments, suite, items)
+    if arguments.sensitivity:
+        from evals import sensitivity_cli
+
+        return sensitivity_cli.run(items, suite, arguments.out, arguments.json)
     if arguments.out is not None:
         write_json(arguments.out / "run.json", asked | {"status": "running"})
     references = _reference_clips(arguments.reference)

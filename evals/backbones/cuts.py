@@ -1,7 +1,7 @@
 """A classical detector of cuts, without weights: colours change and the picture's layout does not carry over.
 
-Neither is enough alone. Flicker changes colours and keeps the layout; fast motion changes the layout and keeps the
-colours. (Histograms: Zhang, Kankanhalli & Smoliar 1993; why two signs are better than one: Lienhart 1999.)
+Neither is enough alone. Fast motion changes the layout and keeps the colours; a colour cast keeps the layout. Brightness
+counts in neither, so that flicker is no cut. (Histograms: Zhang, Kankanhalli & Smoliar 1993; why two signs are better than one: Lienhart 1999.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIDE = 64
 LAYOUT_SIDE = 32
 BINS = (16, 32, 32)
 """Of L in 0..100, and of a and b in -128..128 (CIELAB)."""
-COLOURS, LAYOUT = 0.15, 0.5
+COLOURS, LAYOUT = 0.2, 0.5
 """Changes that count as half a cut: set between neighbours and cuts of rendered and filmed clips."""
 SHARPNESS = 4
 
@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 class Cuts:
     """{"probability": [T]}: of a cut between a frame and the next; the last frame's is 0.
 
-    x^4 / (1 + x^4) with x the smaller of colour change / 0.15 and layout change / 0.5: a half where both reach their
+    x^4 / (1 + x^4) with x the smaller of colour change / 0.2 and layout change / 0.5: a half where both reach their
     threshold. It ranks steps and is not calibrated.
     """
 
@@ -57,8 +57,10 @@ class Cuts:
 
 
 def _colours(picture: NDArray[np.uint8]) -> Floats:
-    """[H,W,3] -> histogram [16,32,32] in CIELAB with sum 1, smoothed by one bin so that a small shift stays small."""
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    """[H,W,3] -> histogram [16,32,32] in CIELAB with sum 1, of the picture brought to a mean of one half, so that
+    brightness does not matter; smoothed by one bin, so that a small shift stays small."""
+    bright = max(float(picture.mean()), 1.0)
+    lab = cv2.cvtColor(np.clip(picture.astype(np.float32) / (2 * bright), 0, 1), cv2.COLOR_RGB2LAB)
     ranges = [0, 100.001, -128, 128, -128, 128]
     counts = cv2.calcHist([lab], [0, 1, 2], None, list(BINS), ranges)
     return np.asarray(gaussian_filter(counts, 1.0, mode="nearest") / counts.sum(), np.float32)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
+from evals import cards, metrics
 from evals.metric import Metric
 from evals.suites import POCKET, SUITES
 
 PAGES = Path(__file__).parents[2] / "docs" / "metrics"
-SECTIONS = ["Definition", "Source", "Range", "Direction", "How to read it", "Known biases"]
-METRICS = {metric.name: metric for suite in SUITES.values() for metric in suite.metrics}
+SECTIONS = ["Definition", "Source", "Range", "Direction", "How to read it", "Known biases", "Sensitivity"]
+MODULES = [import_module(f"evals.metrics.{module.name}") for module in iter_modules(metrics.__path__)]
+WRITTEN = [value for module in MODULES for value in vars(module).values() if isinstance(value, Metric)]
+METRICS = {metric.name: metric for metric in [*(m for suite in SUITES.values() for m in suite.metrics), *WRITTEN]}
+"""Of the suites, and those that are written and in none that is loaded here."""
 DIRECTIONS = {True: "Higher is better", False: "Lower is better", None: "Neither"}
 
 
@@ -31,8 +37,13 @@ def test_a_page_has_all_sections_filled_and_agrees_with_the_metric(metric: Metri
     assert f"({metric.unit})" in parts[6]
 
 
+@pytest.mark.parametrize(("path", "expected"), cards.pages(), ids=lambda found: getattr(found, "stem", ""))
+def test_a_pages_sensitivity_is_what_was_measured(path: Path, expected: str) -> None:
+    assert path.read_text(encoding="utf-8") == expected, "run `make sensitivity-cards`"
+
+
 def test_metrics_have_what_a_report_shows() -> None:
-    assert len(set(POCKET.names)) == len(POCKET.metrics) == 13
+    assert len(set(POCKET.names)) == len(POCKET.metrics) == 20
     for metric in POCKET.metrics:
         assert set(metric.describe()) == {"title", "unit", "higher_is_better", "reads"}
         assert all(metric.describe()[key] for key in ("title", "unit", "reads"))
