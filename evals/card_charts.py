@@ -18,7 +18,8 @@ PANEL = (96, 90)
 """Width and height in pixels of one damage's panel."""
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;color:#26303b;max-width:1080px;margin:2rem auto;padding:0 1rem}"
-    "pre{font-size:12px;overflow-x:auto;background:#f5f6f8;padding:1rem}svg{max-width:100%;height:auto}h2{margin:2rem 0 0}"
+    "pre{font-size:12px;overflow-x:auto;background:#f5f6f8;padding:1rem}"
+    "svg{max-width:100%;height:auto}h2{margin:2rem 0 0}"
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,19 @@ from magicvideo.files import read_json, write_text
 
 PAGES = Path(__file__).parents[1] / "docs" / "metrics"
 HEADING = "## Sensitivity"
-SHORT = {"worse": "worse", "better": "better", "down": "down", "up": "up", "blind": "-", "both ways": "both", "unscored": "."}
+SHORT = {
+    "worse": "worse",
+    "better": "better",
+    "down": "down",
+    "up": "up",
+    "blind": "-",
+    "both ways": "both",
+    "unscored": ".",
+}
 LEGEND = (
     "worse, better, down, up: what stronger damage does to it;  -: blind, no certain difference of a tenth of the "
-    "clips' spread;  both: strengths disagree;  .: unscored;  *: not monotone;  =: saturated by the third of five strengths"
+    "clips' spread;  both: strengths disagree;  .: unscored;  *: not monotone;  =: saturated by the third of five "
+    "strengths"
 )
 
 
@@ -68,10 +77,16 @@ def _word(answer: Mapping[str, Any] | None) -> str:
 
 def section(metric: str, sets: Mapping[str, Mapping[str, Any]]) -> str:
     """The page's section on a metric, heading included; it ends with a line break."""
-    parts = [_of_set(about, about["found"]["cards"][metric]) for about in sets.values() if metric in about["found"]["cards"]]
+    parts = [
+        _of_set(about, about["found"]["cards"][metric]) for about in sets.values() if metric in about["found"]["cards"]
+    ]
     if not parts:
         reasons = {about["found"]["without"][metric] for about in sets.values() if metric in about["found"]["without"]}
-        why = f"unscored there ({'; '.join(sorted(reasons))})" if reasons else "its network's weights do not ship"
+        why = (
+            f"unscored there ({'; '.join(sorted(reasons))})"
+            if reasons
+            else "what it looks through does not ship, so it was not measured"
+        )
         parts = [f"No card: {why}. `magicvideo evaluate --sensitivity` makes one on clips of your own.\n"]
     head = "<!-- Written by `make sensitivity-cards` from sensitivity.json; change that, not this section. -->"
     return "\n".join([HEADING, "", head, "", *parts])
@@ -81,7 +96,8 @@ def _of_set(about: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     found = about["found"]
     spread = "" if card["spread"] is None else f", spread between clips {card['spread']:.3g}"
     lines = [
-        f"{about['title']} Undamaged: {card['value']:.4g}{spread}, n = {card['n']}. Differences to the same clips undamaged, with 95 % intervals, at the first, third and fifth of five strengths:",
+        f"{about['title']} Undamaged: {card['value']:.4g}{spread}, n = {card['n']}. Differences to the same clips "
+        "undamaged, with 95 % intervals, at the first, third and fifth of five strengths:",
         "",
         "| damage | strengths | first | third | fifth | answer |",
         "|---|---|---|---|---|---|",

@@ -101,18 +101,32 @@ def reencode(clip: VideoClip, crf: float, rng: Rng | None = None) -> VideoClip:
     return VideoClip(frames.transpose(0, 3, 1, 2)[:, :, :h, :w], clip.fps)
 
 
-DAMAGES = {
-    damage.name: damage
-    for damage in (
-        Damage("shuffle", "Shuffled", "share of frames that change places", (0.2, 0.4, 0.6, 0.8, 1.0), _reorder(degrade.shuffle)),
-        Damage("freeze", "Frozen", "share of frames, in one run, that repeat its first", (0.3, 0.45, 0.6, 0.8, 1.0), _reorder(degrade.freeze)),
-        Damage("drop", "Frames lost", "share of frames whose place the last one takes", (0.1, 0.2, 0.35, 0.5, 0.7), _reorder(_held)),
-        Damage("flicker", "Flicker", "standard deviation of each frame's brightness", (0.02, 0.05, 0.1, 0.2, 0.4), _floats(degrade.flicker)),
-        Damage("noise", "Noise", "standard deviation on [0,1], new in each frame", (0.01, 0.03, 0.06, 0.12, 0.2), _floats(degrade.noise)),
-        Damage("blur", "Blur", f"Gaussian's standard deviation in pixels of a shorter side of {SIDE}", (0.4, 0.8, 1.2, 2.0, 3.0), _blur),
-        Damage("reencode", "Re-encoded", "CRF of x264", (20, 28, 34, 40, 46), reencode),
-        Damage("colour", "Colour shift", "shift of each channel on [0,1], signs drawn", (0.02, 0.05, 0.1, 0.2, 0.3), _floats(_cast)),
-        Damage("crop", "Cropped", "share of each side that is cut off and enlarged away", (0.05, 0.1, 0.2, 0.35, 0.5), _crop),
-    )
-}  # fmt: skip
+_KINDS = (
+    ("shuffle", "Shuffled", "share of frames that change places", (0.2, 0.4, 0.6, 0.8, 1.0)),
+    ("freeze", "Frozen", "share of frames, in one run, that repeat its first", (0.3, 0.45, 0.6, 0.8, 1.0)),
+    ("drop", "Frames lost", "share of frames whose place the last one takes", (0.1, 0.2, 0.35, 0.5, 0.7)),
+    ("flicker", "Flicker", "standard deviation of each frame's brightness", (0.02, 0.05, 0.1, 0.2, 0.4)),
+    ("noise", "Noise", "standard deviation on [0,1], new in each frame", (0.01, 0.03, 0.06, 0.12, 0.2)),
+    (
+        "blur",
+        "Blur",
+        f"Gaussian's standard deviation in pixels of a shorter side of {SIDE}",
+        (0.4, 0.8, 1.2, 2.0, 3.0),
+    ),
+    ("reencode", "Re-encoded", "CRF of x264", (20, 28, 34, 40, 46)),
+    ("colour", "Colour shift", "shift of each channel on [0,1], signs drawn", (0.02, 0.05, 0.1, 0.2, 0.3)),
+    ("crop", "Cropped", "share of each side that is cut off and enlarged away", (0.05, 0.1, 0.2, 0.35, 0.5)),
+)
+_PLANT = {
+    "shuffle": _reorder(degrade.shuffle),
+    "freeze": _reorder(degrade.freeze),
+    "drop": _reorder(_held),
+    "flicker": _floats(degrade.flicker),
+    "noise": _floats(degrade.noise),
+    "blur": _blur,
+    "reencode": reencode,
+    "colour": _floats(_cast),
+    "crop": _crop,
+}
+DAMAGES = {name: Damage(name, title, what, strengths, _PLANT[name]) for name, title, what, strengths in _KINDS}
 """In the order they are shown: time, brightness, grain, colour, framing."""

@@ -88,8 +88,9 @@ class Sensitivity:
     without: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        damages = {d.name: {"title": d.title, "what": d.what, "strengths": list(d.strengths)} for d in DAMAGES.values()}
-        return {"damages": damages, **asdict(self)}
+        known = {d.name: {"title": d.title, "what": d.what, "strengths": list(d.strengths)} for d in DAMAGES.values()}
+        tried = {name for card in self.cards.values() for name in card.answers}
+        return {"damages": {name: about for name, about in known.items() if name in tried}, **asdict(self)}
 
 
 def measure(

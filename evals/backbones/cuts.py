@@ -1,7 +1,8 @@
 """A classical detector of cuts, without weights: colours change and the picture's layout does not carry over.
 
-Neither is enough alone. Fast motion changes the layout and keeps the colours; a colour cast keeps the layout. Brightness
-counts in neither, so that flicker is no cut. (Histograms: Zhang, Kankanhalli & Smoliar 1993; why two signs are better than one: Lienhart 1999.)
+Neither is enough alone. Fast motion changes the layout and keeps the colours; a colour cast keeps the layout.
+Brightness counts in neither, so that flicker is no cut. (Histograms: Zhang, Kankanhalli & Smoliar 1993; why two signs
+are better than one: Lienhart 1999.)
 """
 
 from __future__ import annotations

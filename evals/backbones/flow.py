@@ -24,7 +24,7 @@ AREA = 128 * 128
 LEAST_SIDE = 16
 TOP = 0.05
 RELATIVE, ABSOLUTE = 0.01, 0.5
-"""Flow and its way back may differ by this share of their squared lengths plus so many squared pixels (Sundaram 2010)."""
+"""Flow and its way back may differ by this share of their squared lengths plus so many squared pixels."""
 
 Picture = NDArray[np.float32]
 Field = NDArray[np.float32]

@@ -37,7 +37,8 @@ METRIC = Metric(
     unit="share",
     higher_is_better=None,
     reads="share of clips that move: the fastest 5 % cross 2.3 % of the shorter side in 1/8 s, in a quarter of steps",
-    definition="VBench's threshold 6/256 of the shorter side per step at 8 fps in round(frames/4) steps, on summed speeds",
+    definition="VBench's threshold 6/256 of the shorter side per step at 8 fps in round(frames/4) steps, on summed "
+    "speeds",
     needs=(STEPS,),
     value=value,
     min_frames=2,

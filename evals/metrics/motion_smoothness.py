@@ -17,9 +17,9 @@ METRIC = Metric(
     title="Motion smoothness",
     unit="share",
     higher_is_better=True,
-    reads="how well each odd frame is predicted from its two neighbours; a still picture has 1, so read it beside motion",
-    definition="(255-MAE)/255 of odd frames; interpolator DIS flow with Super SloMo's middle flow, both sides averaged; "
-    "frames scaled to 16384 px",
+    reads="how well each odd frame is predicted from its two neighbours; a still picture has 1, so read motion too",
+    definition="(255-MAE)/255 of odd frames; interpolator DIS flow with Super SloMo's middle flow, both sides averaged"
+    "; frames scaled to 16384 px",
     needs=(STEPS,),
     value=value,
     min_frames=3,

@@ -19,8 +19,8 @@ METRIC = Metric(
     unit="distance",
     higher_is_better=False,
     reads="how far the change from frame to frame is from the true clip's, to the eye; a frozen clip is far off",
-    definition="mean over neighbours of the absolute difference of the clip's and the truth's distance; truth resized to "
-    "the clip by bicubic",
+    definition="mean over neighbours of the absolute difference of the clip's and the truth's distance; truth resized "
+    "to the clip by bicubic",
     needs=(STEPS, TRUE_STEPS),
     value=value,
     min_frames=2,

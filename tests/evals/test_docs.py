@@ -37,7 +37,7 @@ def test_a_page_has_all_sections_filled_and_agrees_with_the_metric(metric: Metri
     assert f"({metric.unit})" in parts[6]
 
 
-@pytest.mark.parametrize(("path", "expected"), cards.pages(), ids=lambda found: getattr(found, "stem", ""))
+@pytest.mark.parametrize(("path", "expected"), [*cards.pages()], ids=lambda found: getattr(found, "stem", ""))
 def test_a_pages_sensitivity_is_what_was_measured(path: Path, expected: str) -> None:
     assert path.read_text(encoding="utf-8") == expected, "run `make sensitivity-cards`"
 

@@ -1,4 +1,4 @@
-"""What is read from optical flow: closed forms on flows that are given, motion whose answer is known, others' mistakes."""
+"""What is read from optical flow: closed forms on given flows, motion whose answer is known, others' mistakes."""
 
 from __future__ import annotations
 

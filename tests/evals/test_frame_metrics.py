@@ -139,7 +139,9 @@ def test_consistency_by_hand() -> None:
 
 def test_consistency_tells_a_jump_from_a_drift_and_both_from_rest() -> None:
     angles = {"rest": [0.0] * 5, "jump": [0, 0, 0.5, 0.5, 0.5], "drift": [0, 0.25, 0.5, 0.75, 1.0]}
-    found = {k: consistency.consistency(np.stack([np.cos(a), np.sin(a)], 1).astype(np.float32)) for k, a in angles.items()}
+    found = {
+        k: consistency.consistency(np.stack([np.cos(a), np.sin(a)], 1).astype(np.float32)) for k, a in angles.items()
+    }
     assert found["rest"] > found["jump"] > found["drift"]
     neighbours_only = np.cos(0.25)
     assert found["drift"] < neighbours_only, "the first frame is remembered"

@@ -47,9 +47,9 @@ def test_damage_keeps_the_form_repeats_itself_and_grows(damage: Any, clips: list
         differences = [np.abs(s.frames.astype(float) - c.frames).mean() for s, c in zip(spoiled, clips, strict=True)]
         apart.append(np.mean(differences))
         assert damage(clips[0], strength) == spoiled[0]
-    assert apart[0] > 0
+    assert apart[1] > 0
     assert apart[4] > apart[2] > apart[0] or damage.name in ("shuffle", "crop")
-    assert apart[4] >= apart[0]
+    assert apart[4] > apart[0]
 
 
 def test_another_clip_is_damaged_in_another_way(clips: list[VideoClip]) -> None:
@@ -99,7 +99,9 @@ def answer(shifts: list[float], better: bool | None = True, noise: float = 0.01)
         ([0.0] * 5, True, "blind", False, None),
     ],
 )
-def test_verdicts(shifts: list[float], better: bool | None, verdict: str, monotone: bool, saturated: int | None) -> None:
+def test_verdicts(
+    shifts: list[float], better: bool | None, verdict: str, monotone: bool, saturated: int | None
+) -> None:
     found = answer(shifts, better)
     assert (found.verdict, found.monotone, found.saturated) == (verdict, monotone, saturated)
 
@@ -153,7 +155,7 @@ def test_flicker_sees_flicker_rewards_standing_still_and_leaves_out_what_is_stat
     assert answers["freeze"]["difference"][4] is None, "all static, so unscored"
     assert found["without"] == {"psnr_between": "which frames were made in between is not known"}
     table = cards.table(found)
-    assert re.search(r"^flicker +\S+ +worse", table, re.M)
+    assert re.search(r"^flicker +better\S* +worse", table, re.M)
     assert "psnr_between: no card" in table
     json.dumps(found, allow_nan=False)
 
@@ -180,7 +182,16 @@ def test_the_command_writes_cards_and_charts(
     for n, clip in enumerate(clips):
         write_lossless(tmp_path / "videos" / f"{n}.mkv", VideoClip(clip.frames[:4, :, ::2, ::2], 8.0))
     write_lossless(tmp_path / "videos" / "short.mkv", VideoClip(clips[0].frames[:2], 8.0))
-    words = ["evaluate", tmp_path / "videos", "--sensitivity", "--metrics", "flicker", "--out", tmp_path / "run", "--json"]
+    words = [
+        "evaluate",
+        tmp_path / "videos",
+        "--sensitivity",
+        "--metrics",
+        "flicker",
+        "--out",
+        tmp_path / "run",
+        "--json",
+    ]
     assert main([str(word) for word in words]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
@@ -205,4 +216,4 @@ def test_a_section_is_replaced_not_doubled(found: Mapping[str, Any]) -> None:
     assert page.count(cards.HEADING) == 1
     assert "| Frozen | share of frames" in section
     assert "No card: unscored there" in cards.section("psnr_between", sets)
-    assert "weights do not ship" in cards.section("musiq", sets)
+    assert "does not ship" in cards.section("musiq", sets)
