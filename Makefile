@@ -10,11 +10,11 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks statistics study-statistics gate-trial fuzz study-frechet clean
+.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial fuzz study-frechet clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 # Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
 install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
@@ -50,6 +50,13 @@ train: $(STAMP) ## all parts of the pocket models; goes on where an earlier call
 
 weights-table: $(STAMP) ## docs/weights.md again, from the weights' manifest
 	$(BIN)/python -m magicvideo.train.table
+
+sensitivity: $(STAMP) ## what metrics answer to known damage, measured again; goes on where it was stopped
+	$(BIN)/python tests/benchmarks/sensitivity_cards.py --cache runs/sensitivity
+	$(BIN)/python -m evals.cards
+
+sensitivity-cards: $(STAMP) ## the pages' sections on it again, from docs/metrics/sensitivity.json
+	$(BIN)/python -m evals.cards
 
 benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges nothing
 	$(BIN)/python tests/benchmarks/bench.py

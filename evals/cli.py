@@ -77,6 +77,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", metavar="A,B", help="only these of the suite")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the videos")
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="damage the clips in known ways, at five strengths each, and say what each metric answers",
+    )
     parser.add_argument("--out", type=Path, metavar="RUN", help="keep numbers and features in this folder")
 
 
@@ -100,6 +105,10 @@ def _run(arguments: Namespace) -> dict[str, Any]:
     listing = find_videos(arguments.folder, arguments.layout)
     items, matched = _items(listing, arguments.prompts, arguments.reference, arguments.truth)
     asked = _asked(arguments, suite, items, {clip.name: clip.made for clip, _ in matched.pairs if clip.made})
+    if arguments.sensitivity:
+        from evals import sensitivity_cli
+
+        return sensitivity_cli.run(items, suite, arguments.out, arguments.json)
     if arguments.out is not None:
         _begin(arguments.out, asked)
     references = _reference_clips(arguments.reference)

@@ -170,6 +170,35 @@ def aligned(clip: VideoClip, truth: VideoClip) -> VideoClip:
     return resize(truth, *clip.size)
 
 
+@dataclass(frozen=True)
+class StepsOfTruth:
+    """A perceptual distance as a backbone of pairs: {"distance": [T-1]}, each frame of the truth to its next one."""
+
+    perceptual: Perceptual
+
+    @property
+    def id(self) -> str:
+        return f"{self.perceptual.id}/steps-of-truth"
+
+    def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
+        return Steps(self.perceptual).observe([aligned(clip, truth) for clip, truth in pairs])
+
+
+@dataclass(frozen=True)
+class OfReference:
+    """A backbone of frames as one of pairs: {"image": [1,D]} of the reference's first frame, at its own size."""
+
+    backbone: Backbone
+
+    @property
+    def id(self) -> str:
+        return f"{self.backbone.id}/first-reference-frame"
+
+    def observe_pairs(self, pairs: Sequence[tuple[VideoClip, VideoClip]]) -> list[Arrays]:
+        pictures = [VideoClip(reference.frames[:1], reference.fps) for _, reference in pairs]
+        return [{"image": found["image"]} for found in self.backbone.observe(pictures)]
+
+
 class FeatureCache:
     """Arrays on disk by (backbone id, clip digest): FOLDER/<id>-<hash of id>/ab/<digest>.npz, written atomically.
 

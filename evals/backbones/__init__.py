@@ -18,6 +18,7 @@ BACKBONES = {
     "pocket-clip": ("evals.backbones.clip", "PocketClip", "clip"),
     "pocket-reader": ("evals.backbones.reader", "PocketReader", "reader"),
     "pocket-perceptual": ("evals.backbones.perceptual", "PocketPerceptual", "reader"),
+    "pocket-subject": ("evals.backbones.subject", "PocketSubject", "reader"),
     "pocket-video": ("evals.backbones.video", "PocketVideo", "video"),
 }
 """Name -> module, class and the part of the weights it reads."""
@@ -48,9 +49,9 @@ def load(name: str) -> Any:
     """The backbone of that name, loaded once for each version of its weights.
 
     pocket-clip and clip-* are `TextBackbone`s, pocket-reader a `ReaderBackbone`, pocket-video a `VideoBackbone`, and
-    pocket-perceptual, lpips-alex and efficientnet-perceptual `Perceptual`s (`evals.features`). A public checkpoint that
-    is missing is fetched. Raises `InputError` for an unknown name, and for weights that cannot be had or whose hash
-    differs.
+    pocket-perceptual, lpips-alex and efficientnet-perceptual `Perceptual`s (`evals.features`); pocket-subject gives
+    {"image": [T,D]}. A public checkpoint that is missing is fetched. Raises `InputError` for an unknown name, and for
+    weights that cannot be had or whose hash differs.
     """
     needed = checkpoints(name)
     if needed:

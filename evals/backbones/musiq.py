@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch.nn.functional as F
@@ -15,24 +16,28 @@ from magicvideo.clip import Frames, VideoClip
 from magicvideo.errors import InputError
 
 LONGEST = 512
+MISSING = "MUSIQ needs the package `pyiqa`: pip install -e '.[iqa]'"
 CHUNK = 4
 
 
 class Musiq:
     """Looks at each frame: the longer side scaled down to 512 where it is longer (bilinear, not antialiased, as VBench
-    does), in [0,1]."""
+    does), in [0,1]. Without `pyiqa` every clip has that as its reason, and all other metrics are as they were."""
 
     frames: Literal["per_frame", "per_clip"] = "per_frame"
 
     def __init__(self, found: Found) -> None:
-        self.network = _network(found)
+        self.network = _network(found) if find_spec("pyiqa") else None
         self.id = f"musiq-spaq:{found.short}:max{LONGEST}-bilinear,all-frames"
 
     def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
-        """{"musiq": [T]} a clip: predicted opinion of each frame, 0 to 100."""
+        """{"musiq": [T]} a clip: predicted opinion of each frame, 0 to 100. Raises `InputError` without `pyiqa`."""
+        if self.network is None:
+            raise InputError(MISSING)
         return [{"musiq": over_frames(self._score, clip.frames, CHUNK).reshape(-1)} for clip in clips]
 
     def _score(self, frames: Frames) -> Tensor:
+        assert self.network is not None
         return self.network(prepare(frames)).reshape(-1)
 
 
@@ -48,9 +53,7 @@ def prepare(frames: Frames) -> Tensor:
 
 
 def _network(found: Found) -> Any:
-    try:
-        from pyiqa.archs.musiq_arch import MUSIQ
-    except ImportError:
-        raise InputError("MUSIQ needs the package `pyiqa`: pip install -e '.[iqa]'") from None
+    from pyiqa.archs.musiq_arch import MUSIQ
+
     network = MUSIQ(pretrained="spaq", pretrained_model_path=str(found.path))
     return network.eval().requires_grad_(False).to(device())

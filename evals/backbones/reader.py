@@ -43,11 +43,19 @@ class ReaderNet(nn.Module):
     def forward(self, clips: Tensor) -> dict[str, Tensor]:
         n, t = clips.shape[:2]
         _, _, eighth, last = self.trunk(clips.flatten(0, 1))
-        pooled = [pool for x in (eighth, last) for pool in (x.mean((2, 3)), x.amax((2, 3)))]
-        seen = self.look(torch.cat(pooled, 1)).view(n, t, -1).mean(1)
+        seen = self._look(eighth, last).view(n, t, -1).mean(1)
         logits = {name: head(seen) for name, head in self.heads.items()}
         logits["motion"] = self.path(self.places(eighth).view(n, -1))
         return logits
+
+    def appearance(self, pictures: Tensor) -> Tensor:
+        """Frames float [N,3,64,64] in [0,1] -> [N,160] >= 0: what shape, colour and background are told from."""
+        _, _, eighth, last = self.trunk(pictures)
+        return self._look(eighth, last)
+
+    def _look(self, eighth: Tensor, last: Tensor) -> Tensor:
+        pooled = [pool for x in (eighth, last) for pool in (x.mean((2, 3)), x.amax((2, 3)))]
+        return self.look(torch.cat(pooled, 1))
 
 
 class PocketReader:

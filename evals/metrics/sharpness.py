@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.backbones.flow import grey, scaled
 from evals.features import Arrays
 from evals.metric import Metric, Need, Seen
-from evals.metrics.motion_magnitude import grey
 from magicvideo.clip import VideoClip
 
 FRAMES = Need("detail")
@@ -28,7 +28,7 @@ class Detail:
     frames: Literal["per_frame", "per_clip"] = "per_frame"
 
     def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
-        return [{"laplacian": np.array([spread(f) for f in grey(clip)], np.float32)} for clip in clips]
+        return [{"laplacian": np.array([spread(f) for f in grey(scaled(clip))], np.float32)} for clip in clips]
 
 
 def spread(frame: NDArray[np.uint8]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evals.metrics import duration, motion_magnitude, saturation, sharpness
 from evals.suite import Suite
+from evals.suites.pocket import flow
 
 STYLE = Suite(
     "style",
@@ -14,7 +15,7 @@ STYLE = Suite(
         duration.METRIC,
     ),
     backbones={
-        "flow": motion_magnitude.Flow,
+        "flow": flow,
         "detail": sharpness.Detail,
         "saturation": saturation.Saturation,
         "length": duration.Length,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from evals.backbones.ffmpeg import FfmpegQuality
-from evals.features import ToTruth
-from evals.metrics import fault_remaining, trajectory, truth, vmaf, xpsnr
+from evals.features import StepsOfTruth, ToTruth
+from evals.metrics import fault_remaining, tlp, trajectory, truth, vmaf, xpsnr
 from evals.suite import Suite
 from evals.suites.pocket import POCKET, shipped
 
 
 def _perceptual_to_truth() -> ToTruth:
     return ToTruth(shipped("pocket-perceptual")())
+
+
+def _perceptual_steps_of_truth() -> StepsOfTruth:
+    return StepsOfTruth(shipped("pocket-perceptual")())
 
 
 def fidelity() -> Any:
@@ -34,6 +38,7 @@ TRUTH = Suite(
         truth.LPIPS_BETWEEN,
         vmaf.METRIC,
         xpsnr.METRIC,
+        tlp.METRIC,
         trajectory.ERROR,
         trajectory.RATIO,
         fault_remaining.METRIC,
@@ -43,6 +48,7 @@ TRUTH = Suite(
         "fidelity": fidelity,
         "ffmpeg_quality": FfmpegQuality,
         "perceptual_to_truth": _perceptual_to_truth,
+        "perceptual_steps_of_truth": _perceptual_steps_of_truth,
         "paths": trajectory.Paths,
         "fault": fault_remaining.Projection,
     },

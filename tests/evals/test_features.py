@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evals.backbones.flow import Flow
 from evals.features import Backbone, FeatureCache, Steps, ToReference
 from evals.metrics.flicker import Pixels
-from evals.metrics.motion_magnitude import Flow
 from magicvideo.clip import VideoClip, resize
 from magicvideo.errors import InputError
 
