@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
+import pocket_fake
 import pytest
-
-FAKE = Path(__file__).parent / "pocket_fake.py"
 
 TINY = """\
 name: tiny
@@ -24,13 +21,7 @@ metrics: [flicker, motion_magnitude]
 
 @pytest.fixture(scope="session")
 def fake() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pocket_fake", FAKE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pocket_fake"] = module
-    spec.loader.exec_module(module)
-    return module
+    return pocket_fake
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,26 @@
 Deterministic, a few milliseconds a stage, real clips and records in a real store. `controlnet` and `noise_prior` off
 add noise to the keyframes, `v2v` off enlarges without smoothing. Run as a program it ablates a grid, to be killed:
 
-    python pocket_fake.py GRID OUT SECONDS_PER_STAGE
+    python pocket_fake.py GRID OUT SECONDS_PER_STAGE [WORKERS [EXECUTOR [STORE]]]
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from ablations.execute import Engine, execute
+from ablations.execute import execute
+from ablations.executors import Setup
+from ablations.executors.work import Engine
 from ablations.grid import load_grid
+from ablations.plan import BoundKey
 from magicvideo.clip import VideoClip, from_floats, resize
 from magicvideo.config import STAGES, PipelineConfig
 from magicvideo.runs import StageRecord, Store, content_key
@@ -48,19 +53,19 @@ class FakePipeline:
         for stage in STAGES:
             inputs = tuple(r.digest for r in records)
             key = stage_key(self.config, stage, prompt, seed, inputs)
-            digest = inputs[-1] if inputs else ""
-            records.append(self.store.stage(key) or self._compute(stage, key, prompt, seed, digest))
+            records.append(self.store.stage(key) or self.compute(stage, key, prompt, seed, inputs))
         return records
 
-    def _compute(self, stage: str, key: str, prompt: str, seed: int, digest: str) -> StageRecord:
+    def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
         begin = time.perf_counter()
         time.sleep(self.delay)
-        before = self.store.clip(digest) if digest else None
+        before = self.store.clip(digests[-1]) if digests else None
         clip = getattr(self, f"_{stage}")(prompt, seed, before)
         height, width = clip.size
         made = self.store.put_clip(clip)
         seconds = time.perf_counter() - begin
-        record = StageRecord(key, stage, made, seconds, len(clip), height, width, clip.fps)
+        size = self.store.clip_path(made).stat().st_size
+        record = StageRecord(key, stage, made, seconds, len(clip), height, width, clip.fps, bytes=size)
         self.store.put_stage(record)
         return record
 
@@ -96,9 +101,20 @@ class FakePipeline:
         return from_floats(np.stack([*blends, frames[-1]]), before.fps * factor)
 
 
+def stage_keys(config: PipelineConfig) -> BoundKey:
+    return partial(stage_key, config)
+
+
 def engine(delay: float = 0.0) -> Engine:
-    return Engine(lambda config, store: FakePipeline(config, store, delay), stage_key)
+    return Engine(partial(FakePipeline, delay=delay), stage_keys)
+
+
+def main(grid: str, out: str, delay: str = "0", workers: str = "1", executor: str = "local", store: str = "") -> None:
+    setup = Setup(executor, int(workers))
+    execute(load_grid(Path(grid)), Path(out), engine(float(delay)), progress=False, setup=setup, store=store or None)
 
 
 if __name__ == "__main__":
-    execute(load_grid(Path(sys.argv[1])), Path(sys.argv[2]), engine(float(sys.argv[3])), progress=False)
+    import pocket_fake  # by its name, so that other processes find the pipeline there too
+
+    pocket_fake.main(*sys.argv[1:])

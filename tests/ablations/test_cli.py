@@ -43,7 +43,8 @@ def test_a_dry_run_counts_and_leaves_nothing(tiny: Path, tmp_path: Path, capsys:
     printed = capsys.readouterr()
     result = json.loads(printed.out)
     assert result["stages"] == {"compute": 36, "reuse": 12}
-    assert result["by_stage"]["i2v"] == {"compute": 8, "found": 0, "shared": 4, "seconds": None}
+    unknown = {"seconds": None, "bytes": None, "peak_memory": None}
+    assert result["by_stage"]["i2v"] == {"compute": 8, "found": 0, "shared": 4, **unknown}
     assert "i2v: 8 to compute, 0 found, 4 shared" in printed.err
     assert not out.exists()
 
