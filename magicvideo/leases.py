@@ -146,7 +146,7 @@ class Leases:
         owner = _owner(content)
         if owner is not None and owner.gone:
             return True
-        seen, since = self._seen.get(key, (b"", 0.0))
+        seen, since = self._seen.get(key, (None, 0.0))
         if seen != content:
             self._seen[key] = (content, time.monotonic())
             return False

@@ -44,10 +44,7 @@ class OnRay:
         about: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": False}
         if address is None:
             about |= {"num_cpus": workers * threads, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        try:
-            ray.init(address=address or "local", **about)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"--executor ray: no cluster at {address or 'this machine'}: {error}") from None
+        _connect(ray, address, about)
         cores = int(ray.cluster_resources().get("CPU", 1))
         self.workers = max(1, cores // threads)
         self._given = ray.cloudpickle.dumps((engine, store))
@@ -84,6 +81,19 @@ class OnRay:
         except errors.RayError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             return [Lost(task.key, f"the worker was lost ({reason})") for task in tasks]
+
+
+def _connect(ray: Any, address: str | None, about: dict[str, Any]) -> None:
+    """Join a cluster, or start one: twice, since Ray gives itself half a minute, which a busy machine may exceed."""
+    for last in (False, True):
+        try:
+            ray.init(address=address or "local", **about)
+            return
+        except Exception as error:  # a plain Exception is among what Ray raises here
+            ray.shutdown()
+            if last or address is not None:
+                where = address or "this machine"
+                raise InputError(f"--executor ray: no cluster at {where}: {error}") from None
 
 
 def _do(given: bytes, tasks: list[Task]) -> list[Answer]:
