@@ -17,8 +17,13 @@ from ablations.executors.work import Answer, Engine, Lost, Task, Worker
 from magicvideo.errors import InputError
 from magicvideo.shared import StorePlace
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Ray sends nothing to its makers, and leaves CUDA_VISIBLE_DEVICES alone where no GPU is asked for."""
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # CUDA_VISIBLE_DEVICES stays as it is where no GPU is asked for
+    "RAY_agent_register_timeout_ms": "120000",  # on a busy machine Ray's own helpers take longer than its 15 s to start
+}
+LOOK_AROUND = 10.0
+"""Seconds without an answer after which the cluster is asked whether it still lives."""
 
 
 class OnRay:
@@ -40,7 +45,8 @@ class OnRay:
     ) -> None:
         self._ray = ray = _ray()
         self._tasks = dict[Any, list[Task]]()
-        os.environ.update(QUIET)
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
         about: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": False}
         if address is None:
             about |= {"num_cpus": workers * threads, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
@@ -60,7 +66,10 @@ class OnRay:
     def answers(self, timeout: float | None) -> list[Answer]:
         if not self._tasks:
             return []
-        ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
+        patience = LOOK_AROUND if timeout is None else min(timeout, LOOK_AROUND)
+        ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=patience)
+        if not ready and patience == LOOK_AROUND and not any(node["Alive"] for node in self._ray.nodes()):
+            raise InputError("no node of the Ray cluster is alive. Start it again; finished work is kept")
         return [answer for ref in ready for answer in self._answer(ref)]
 
     def close(self) -> None:

@@ -7,6 +7,10 @@ from types import ModuleType
 
 import pocket_fake
 import pytest
+from run_checks import DIFFERENT, USES
+
+from ablations.execute import execute
+from ablations.grid import load_grid
 
 TINY = """\
 name: tiny
@@ -35,3 +39,14 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, fake: ModuleType, tiny_text: str) -> Path:
+    """The run folder of an uninterrupted run of the tiny grid, not to be changed."""
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(tiny_text)
+    outcome = execute(load_grid(folder / "tiny.yaml"), folder / "run", fake.engine(), progress=False)
+    assert (outcome.computed, outcome.reused) == (DIFFERENT, USES - DIFFERENT)
+    return folder / "run"

@@ -8,6 +8,8 @@ add noise to the keyframes, `v2v` off enlarges without smoothing. Run as a progr
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -101,6 +103,30 @@ class FakePipeline:
         return from_floats(np.stack([*blends, frames[-1]]), before.fps * factor)
 
 
+@dataclass
+class FaultyPipeline(FakePipeline):
+    """Does at one stage of one seed what went wrong elsewhere; `once` is a file that says that it has happened."""
+
+    faults: tuple[tuple[str, int, str], ...] = ()
+    once: Path | None = None
+
+    def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
+        for where, which, what in self.faults:
+            if (where, which) == (stage, seed):
+                self._go_wrong(what)
+        return super().compute(stage, key, prompt, seed, digests)
+
+    def _go_wrong(self, what: str) -> None:
+        if what == "raise":
+            raise ValueError("this prompt cannot be drawn")
+        if what == "memory":
+            np.ones(1 << 42)
+        if what == "die" or (what == "die once" and self.once is not None and not self.once.exists()):
+            if self.once is not None:
+                self.once.write_text("done")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def stage_keys(config: PipelineConfig) -> BoundKey:
     return partial(stage_key, config)
 
@@ -109,9 +135,15 @@ def engine(delay: float = 0.0) -> Engine:
     return Engine(partial(FakePipeline, delay=delay), stage_keys)
 
 
+def faulty(*faults: tuple[str, int, str], once: Path | None = None) -> Engine:
+    return Engine(partial(FaultyPipeline, faults=faults, once=once), stage_keys)
+
+
 def main(grid: str, out: str, delay: str = "0", workers: str = "1", executor: str = "local", store: str = "") -> None:
     setup = Setup(executor, int(workers))
-    execute(load_grid(Path(grid)), Path(out), engine(float(delay)), progress=False, setup=setup, store=store or None)
+    made = engine(float(delay))
+    outcome = execute(load_grid(Path(grid)), Path(out), made, progress=False, setup=setup, store=store or None)
+    print(outcome.computed)
 
 
 if __name__ == "__main__":

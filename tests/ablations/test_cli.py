@@ -15,7 +15,9 @@ from magicvideo.cli import main
 
 @pytest.fixture(autouse=True)
 def _fake_engine(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablations.execute.pocket_engine", fake.engine)
+    monkeypatch.setattr("ablations.execute.pocket_engine", lambda threads=1: fake.engine())
+    monkeypatch.setattr("ablations.cli.default_workers", lambda: 1)
+    monkeypatch.setattr("ablations.demo.default_workers", lambda: 1)
 
 
 def test_ablate_prints_one_object_and_writes_the_report(

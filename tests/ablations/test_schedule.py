@@ -84,7 +84,11 @@ def test_a_stage_that_fails_costs_the_videos_that_need_it(items: tuple[Item, ...
     first = schedule.items[0]
 
     def fail(task: Task) -> Answer:
-        if task.stage == "i2v" and (task.prompt, task.seed) == (first.prompt.prompt, 0) and task.config == first.arm.config:
+        if (
+            task.stage == "i2v"
+            and (task.prompt, task.seed) == (first.prompt.prompt, 0)
+            and task.config == first.arm.config
+        ):
             return Failed(task.key, "InputError: no")
         return Done(task.key, made(task), computed=True)
 
