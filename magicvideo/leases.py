@@ -51,6 +51,8 @@ class FolderFiles:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unusable(self._path(name), error) from error
 
     def swap(self, name: str, expected: bytes | None, new: bytes | None) -> bool:
         path = self._path(name)
@@ -59,8 +61,7 @@ class FolderFiles:
             with self._alone():
                 return self._swap(path, expected, new)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise WriteError(f"cannot write {path}: {reason}. Free space or choose another store") from error
+            raise _unusable(path, error) from error
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self.root.glob("??/*.json") if path.name[0] != ".")
@@ -198,6 +199,10 @@ class Leases:
                 del self._held[key]  # stolen: it took us for dead
         except (WriteError, OSError):
             pass  # the store cannot be written: what is being computed will say so
+
+
+def _unusable(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"cannot use {path}: {error.strerror or error}. Free space or choose another store")
 
 
 def _owner(content: bytes) -> Process | None:

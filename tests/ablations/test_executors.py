@@ -94,7 +94,7 @@ def test_a_worker_that_always_dies_or_starves_is_told_after_three_tries(
 
 def test_if_nothing_can_be_made_one_message_says_it(tmp_path: Path, tiny: Path, fake: ModuleType) -> None:
     engine = fake.faulty(("t2i", 0, "raise"), ("t2i", 1, "raise"))
-    with pytest.raises(InputError, match="no video could be made .*: t2i: ValueError: this prompt cannot be drawn"):
+    with pytest.raises(InputError, match=r"no video could be made .*: t2i: ValueError: this prompt cannot be drawn"):
         execute(load_grid(tiny), tmp_path / "run", engine, progress=False)
 
 
@@ -110,7 +110,7 @@ def test_workers_that_cannot_start_say_so(
     try:
         workers.submit([Task("ab" * 32, "t2i", items[0].arm.config, "a red star", 0, ())])
         with pytest.raises(InputError, match="could not be started"):
-            workers.answers(None)
+            [workers.answers(5) for _ in range(20)]
     finally:
         workers.close()
     assert "ModuleNotFoundError" in capfd.readouterr().err
@@ -187,6 +187,9 @@ def test_ctrl_c_ends_all_and_says_how_to_go_on(workers: int, tmp_path: Path, tin
     assert process.returncode == 130, said
     assert "finished work is kept, the same command continues" in said
     assert "Traceback" not in said
+    deadline = time.monotonic() + 20
+    while _members(process.pid) and time.monotonic() < deadline:  # multiprocessing's own helper notices a moment later
+        time.sleep(0.05)
     assert not _members(process.pid), "workers are left"
     store = out / "store"
     assert not [p for p in store.rglob(".partial-*") if "leases" not in p.parts]
