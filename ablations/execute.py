@@ -31,6 +31,7 @@ from ablations.schedule import Schedule
 from ablations.score import describe_metrics, score
 from magicvideo.errors import InputError, WriteError
 from magicvideo.files import read_json, write_json, write_jsonl
+from magicvideo.index import Index, pack
 from magicvideo.runs import environment
 from magicvideo.shared import StorePlace, store_place
 
@@ -89,11 +90,12 @@ def execute(
         write_json(out / "run.json", record)
         opened = place.open()
         opened.sweep()
-        schedule = Schedule(expand(grid), engine.keys, opened.index().stage)
+        schedule = Schedule(expand(grid), engine.keys, Index.of(opened).stage)
         _generate(schedule, setup, engine, place, out, progress)
         rows = item_rows(list(schedule.planned()))
         write_jsonl(out / "items.jsonl", rows)
         opened.sweep()
+        pack(opened)
         scores, about = score(grid, rows, opened, cache=out / "cache", progress=progress)
         write_jsonl(out / "scores.jsonl", scores)
         metrics = {name: {**known, **about[name]} for name, known in record["metrics"].items()}

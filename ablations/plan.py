@@ -16,7 +16,8 @@ from typing import TypeVar
 from ablations.grid import Arm, Grid
 from ablations.prompts import Prompt
 from magicvideo.config import STAGES, PipelineConfig
-from magicvideo.runs import Index, StageRecord, Store
+from magicvideo.index import Index
+from magicvideo.runs import StageRecord, Store
 
 BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
 """(stage, prompt, seed, digests of the clips before it) -> the key of the stage's result, of one configuration."""
@@ -123,7 +124,7 @@ def expand(grid: Grid) -> tuple[Item, ...]:
 
 def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:
     """Look up every stage of every item in the store, as it is now."""
-    bound, looked = dict[str, BoundKey](), _Looked(store.index())
+    bound, looked = dict[str, BoundKey](), _Looked(Index.of(store))
     planned = list[Planned]()
     for item in items:
         if item.arm.name not in bound:

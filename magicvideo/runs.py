@@ -117,9 +117,13 @@ class Store:
         """Write the record; the clip it names must have been put before."""
         write_json(self.stage_path(record.key), asdict(record))
 
-    def index(self) -> Index:
-        """Which keys and clips there are, from listing the folders once."""
-        return Index(self, frozenset(_stems(self.root / "stages")), frozenset(_stems(self.root / "clips")))
+    def keys(self) -> frozenset[str]:
+        """Keys of all records, from listing the folders once."""
+        return frozenset(_stems(self.root / "stages"))
+
+    def digests(self) -> frozenset[str]:
+        """Digests of all clips, likewise."""
+        return frozenset(_stems(self.root / "clips"))
 
     def sweep(self) -> int:
         """Remove what processes of this machine left when they were killed; returns how many files.
@@ -131,20 +135,6 @@ class Store:
         for path in left:
             path.unlink(missing_ok=True)
         return len(left) + self.leases.sweep()
-
-
-@dataclass(frozen=True)
-class Index:
-    """A store at one moment: asking for what is not there costs nothing."""
-
-    store: Store
-    keys: frozenset[str]
-    digests: frozenset[str]
-
-    def stage(self, key: str) -> StageRecord | None:
-        """As `Store.stage`, as things were when the index was made."""
-        record = self.store.record(key) if key in self.keys else None
-        return record if record and record.digest in self.digests else None
 
 
 def parse_record(path: Path | str, data: Any) -> StageRecord:

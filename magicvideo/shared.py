@@ -20,7 +20,7 @@ from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError, WriteError
 from magicvideo.files import PARTIAL, atomic_path
 from magicvideo.leases import EXPIRY, Leases
-from magicvideo.runs import Index, StageRecord, Store, parse_record
+from magicvideo.runs import StageRecord, Store, parse_record
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,11 @@ class SharedStore(Store):
         self._put(f"stages/{record.key[:2]}/{record.key}.json", json.dumps(asdict(record)).encode())
         super().put_stage(record)
 
-    def index(self) -> Index:
-        return Index(self, frozenset(self._names("stages")), frozenset(self._names("clips")))
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._names("stages"))
+
+    def digests(self) -> frozenset[str]:
+        return frozenset(self._names("clips"))
 
     def _record_there(self, key: str) -> StageRecord | None:
         name = f"stages/{key[:2]}/{key}.json"

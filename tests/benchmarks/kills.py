@@ -69,7 +69,7 @@ class Soak:
             os._exit(9)
 
     def kill_once(self) -> bool:
-        """Start or restart the run and kill somebody at a random moment; False if it ended before."""
+        """Start or restart the run and kill somebody at a random moment; true if it has ended all the same."""
         driver, target = self.start(), self.rng.randrange(DIFFERENT)
         while _running(driver) and len(stage_times(self.out)) < target:
             time.sleep(0.002)
@@ -89,7 +89,7 @@ class Soak:
         self.again += sum(now.get(name) != when for name, when in self.seen.items())
         self.seen = now
         check_whole(self.out)
-        return killed
+        return status == 0
 
     def finish(self, expected: object) -> None:
         """Let the run end undisturbed, compare, and begin another."""
@@ -156,7 +156,7 @@ def soak(kinds: Sequence[str], kills: int, seed: int) -> None:
             began, mine = time.perf_counter(), Soak(kind, folder, random.Random(seed + n))
             wanted = kills // len(kinds) + (n < kills % len(kinds))
             while mine.kills < wanted:
-                if not mine.kill_once() or mine.rng.random() < 0.15:
+                if mine.kill_once() or mine.rng.random() < 0.15:
                     mine.finish(expected)
             mine.finish(expected)
             print(
