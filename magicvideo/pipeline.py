@@ -82,8 +82,11 @@ class _Text:
         return cls(tuple(_cut(text, slots)))
 
     def key(self, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
-        text = "".join(part if isinstance(part, str) else _said(part, prompt, seed, inputs) for part in self.parts)
+        text = "".join([part if isinstance(part, str) else _said(part, prompt, seed, inputs) for part in self.parts])
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _cut(text: str, slots: dict[str, tuple[str, int]]) -> Iterator[str | tuple[str, int]]:
@@ -99,8 +102,8 @@ def _cut(text: str, slots: dict[str, tuple[str, int]]) -> Iterator[str | tuple[s
 def _said(part: tuple[str, int], prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
     kind, n = part
     if kind == "prompt":
-        return json.dumps(prompt, ensure_ascii=False)
-    return str(seed) if kind == "seed" else json.dumps(inputs[n], ensure_ascii=False)
+        return _as_json(prompt)
+    return str(seed) if kind == "seed" else _as_json(inputs[n])
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Pipeline:
 
     def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
         """Compute one stage from the clips before it, which are in the store, and keep its result under `key`."""
-        make = _maker(self.config, stage)  # loads what the stage needs, before the clock starts
+        make = maker(self.config, stage)  # loads what the stage needs, before the clock starts
         clips = [self.store.clip(d) for d in digests]
         with _threads(self.threads):
             measured = _Measured.of(lambda: make(prompt, clips, seed))
@@ -295,7 +298,7 @@ def _digests(*parts: str) -> list[str]:
 Maker = Callable[[str, list[VideoClip], int], VideoClip]
 
 
-def _maker(config: PipelineConfig, stage: str) -> Maker:
+def maker(config: PipelineConfig, stage: str) -> Maker:
     """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
     oracle = _oracle(config, stage)
     if oracle is not None:
