@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks study-statistics clean
+.PHONY: help install demo test lint check train weights-table benchmarks study-statistics soak scale clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -56,6 +56,14 @@ benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges n
 
 study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
 	$(BIN)/python tests/benchmarks/study_statistics.py
+
+soak: $(STAMP) ## a hundred kills of a small grid's drivers and workers, here and under Ray; fails if anything is lost
+	$(BIN)/python tests/benchmarks/kills.py 100
+
+scale: $(STAMP) ## planner and store index at 100,000 videos and 1,000,000 records; what sharing, workers and Ray cost; prints
+	$(BIN)/python tests/benchmarks/scale.py 100000 1000000
+	$(BIN)/python tests/benchmarks/grids.py
+	$(BIN)/python tests/benchmarks/capacity.py
 
 clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
 	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis

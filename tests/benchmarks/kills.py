@@ -70,21 +70,23 @@ class Soak:
 
     def kill_once(self) -> bool:
         """Start or restart the run and kill somebody at a random moment; true if it has ended all the same."""
-        driver, target = self.start(), self.rng.randrange(DIFFERENT)
-        while _running(driver) and len(stage_times(self.out)) < target:
+        before = len(stage_times(self.out))
+        driver, target = self.start(), before + self.rng.randrange(max(1, min(8, DIFFERENT - before + 1)))
+        of_worker = self.kind != "driver" and self.rng.random() < 0.5
+        victims = list[int]()
+        while _running(driver) and (len(stage_times(self.out)) < target or (of_worker and not victims)):
+            victims = _workers(driver, self.kind) if of_worker else []
             time.sleep(0.002)
         time.sleep(self.rng.random() * 3 * DELAY)
-        victims = _workers(driver, self.kind) if self.kind != "driver" and self.rng.random() < 0.5 else []
-        killed = bool(victims) and _kill(self.rng.choice(victims))
-        self.of_workers += killed
-        if not killed:
-            killed = _running(driver) and _kill(driver)
+        if of_worker:
+            killed = bool(victims) and _kill(self.rng.choice(victims))
+            self.of_workers += killed  # the run goes on without that worker, to its end
         else:
-            _ended(driver)  # the run goes on without that worker, to its end
+            killed = _running(driver) and _kill(driver)
         status = _ended(driver)
+        self.kills += killed
         if status not in (0, signal.SIGKILL):
             raise SystemExit(f"{self.kind}: the driver failed by itself:\n{(self.folder / 'log').read_text()[-3000:]}")
-        self.kills += killed
         now = stage_times(self.out)
         self.again += sum(now.get(name) != when for name, when in self.seen.items())
         self.seen = now
