@@ -74,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arms", action="store_true", help="also the pipeline with each mechanism left out")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. i2v.frames=64")
     parser.add_argument("--threads", type=int, metavar="N", help="of torch (default: one a core)")
-    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"warm runs of each stage (default: {RUNS})")
+    parser.add_argument(
+        "--runs", type=int, default=RUNS, metavar="N", help=f"warm runs of each stage (default: {RUNS})"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

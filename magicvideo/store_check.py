@@ -43,7 +43,9 @@ def check_store(root: Path) -> Iterator[Finding]:
     yield _clips(store, named)
     left = sorted(path for path in root.rglob(f"{PARTIAL}*"))
     detail = f"{len(left)} left behind" + (f", {left[0]} first" if left else "")
-    yield Finding("partial files", not left, detail, "delete them if no run is going on: a writer was killed, nothing is lost")
+    yield Finding(
+        "partial files", not left, detail, "delete them if no run is going on: a writer was killed, nothing is lost"
+    )
     yield _leases(store.leases)
 
 
@@ -79,4 +81,6 @@ def _leases(leases: Leases) -> Finding:
     held = [name for name in leases.files.names() if not leases.free(name, leases.files.read(name) or b"")]
     dead = len(leases.files.names()) - len(held)
     detail = f"{len(held)} stages are being computed" + (f", {dead} leases of processes that ended" if dead > 0 else "")
-    return Finding("leases", dead <= 0, detail, "run the grid again, or delete the folder leases/ if no run is going on")
+    return Finding(
+        "leases", dead <= 0, detail, "run the grid again, or delete the folder leases/ if no run is going on"
+    )

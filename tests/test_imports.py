@@ -20,7 +20,18 @@ from magicvideo.cli import VERBS
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("magicvideo", "evals", "ablations", "annotation", "reports")
 GROUND_MODULES = (
-    "errors", "files", "clip", "config", "runs", "weights", "prompts", "machine", "leases", "shared", "store_check", "index",
+    "errors",
+    "files",
+    "clip",
+    "config",
+    "runs",
+    "weights",
+    "prompts",
+    "machine",
+    "leases",
+    "shared",
+    "store_check",
+    "index",
 )
 GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")

@@ -11,6 +11,7 @@ import os
 import pickle
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ablations.executors.work import Answer, Engine, Lost, Task, Worker
@@ -43,10 +44,12 @@ class OnRay:
         threads: int = 1,
         gpus: float = 0.0,
     ) -> None:
-        self._ray = ray = _ray()
-        self._tasks = dict[Any, list[Task]]()
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
+        if (Path.home() / ".ray" / "auth_token").exists():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray shows its token to a running cluster only if told to
+        self._ray = ray = _ray()
+        self._tasks = dict[Any, list[Task]]()
         about: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": False}
         if address is None:
             about |= {"num_cpus": workers * threads, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}

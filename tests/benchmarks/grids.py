@@ -66,17 +66,25 @@ def again(folder: Path) -> None:
     small = grid(folder, "again", "leave_one_out: [noise_prior, controlnet, v2v]\n", "[0, 1, 2, 3]")
     computed, first = run(small, folder / "again", engine=pocket_fake.engine(0.2))
     nothing, second = run(small, folder / "again", engine=pocket_fake.engine(0.2))
-    print(f"finished grid once more: {nothing} of {computed} stages, {second:.2f} s after {first:.2f} s: {second / first:.1%}")
+    print(
+        f"finished grid once more: {nothing} of {computed} stages, {second:.2f} s after {first:.2f} s: {second / first:.1%}"
+    )
     more = grid(folder, "more", "leave_one_out: [noise_prior, controlnet, v2v, vfi]\n", "[0, 1, 2, 3]")
-    outcome = execute(more, folder / "more", pocket_fake.engine(), progress=False, store=str(folder / "again" / "store"))
+    outcome = execute(
+        more, folder / "more", pocket_fake.engine(), progress=False, store=str(folder / "again" / "store")
+    )
     print(f"an arm more (without VFI): {outcome.computed} stages, one for each of its 8 videos")
 
 
 def workers(folder: Path) -> None:
     engine = Engine(partial(Busy, delay=0.0), pocket_fake.stage_keys)
     busy = grid(folder, "workers", "leave_one_out: [noise_prior, controlnet]\n", "[0, 1, 2, 3, 4, 5]")
-    times = {n: min(run(busy, folder / f"workers-{n}-{k}", Setup(workers=n), engine)[1] for k in range(2)) for n in (1, 2)}
-    print(f"one process {times[1]:.1f} s, two {times[2]:.1f} s: {times[1] / times[2]:.2f} times as fast, on {os.cpu_count()} cores")
+    times = {
+        n: min(run(busy, folder / f"workers-{n}-{k}", Setup(workers=n), engine)[1] for k in range(2)) for n in (1, 2)
+    }
+    print(
+        f"one process {times[1]:.1f} s, two {times[2]:.1f} s: {times[1] / times[2]:.2f} times as fast, on {os.cpu_count()} cores"
+    )
     print(f"  load of the machine meanwhile: {os.getloadavg()[0]:.1f}")
 
 

@@ -179,6 +179,8 @@ def main() -> None:
         return soak(kinds, kills, seed)
     ray = [str(Path(sys.executable).with_name("ray"))]
     address = ["--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2", "--include-dashboard=false"]
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    subprocess.run([*ray, "get-auth-token", "--generate"], capture_output=True, check=True)
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "120000"}
     with subprocess.Popen([*ray, "start", *address, "--block"], stdout=subprocess.DEVNULL, env=environment) as head:
         try:

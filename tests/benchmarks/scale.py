@@ -53,7 +53,9 @@ def timed(what: str, work: Callable[[], T], n: int) -> T:
     found = work()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what:<58} {wall:7.2f} s wall {cpu:7.2f} s CPU {1e6 * cpu / n:7.1f} us each, peak {peak:,.0f} MiB", flush=True)
+    print(
+        f"{what:<58} {wall:7.2f} s wall {cpu:7.2f} s CPU {1e6 * cpu / n:7.1f} us each, peak {peak:,.0f} MiB", flush=True
+    )
     return found
 
 
@@ -81,7 +83,10 @@ def write(store: Store, records: Iterator[StageRecord]) -> int:
     """As `put_stage`, without the sync; a clip is an empty file."""
     made, count = set[Path](), 0
     for record in records:
-        for path, text in ((store.stage_path(record.key), json.dumps(asdict(record))), (store.clip_path(record.digest), "")):
+        for path, text in (
+            (store.stage_path(record.key), json.dumps(asdict(record))),
+            (store.clip_path(record.digest), ""),
+        ):
             if path.parent not in made:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.add(path.parent)
