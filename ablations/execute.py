@@ -6,8 +6,8 @@
     RUN/store/        clips and stage records        RUN/cache/  features of the metrics
 
 Killed at any moment, the same call goes on: a finished stage is found in the store by the hash of what it depends on,
-finished features in the cache, and the three files above are written from these alone, whole or not at all. Who computes
-the stages (`executors`) changes nothing in them.
+finished features in the cache, and the three files above are written from these alone, whole or not at all. Who
+computes the stages (`executors`) changes nothing in them.
 """
 
 from __future__ import annotations

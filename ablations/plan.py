@@ -1,7 +1,7 @@
 """What is left to do: items, the stages each needs, and which of them the store already holds.
 
-Pure: lists the store once, writes nothing, loads no model. A later stage's key needs the digests of the clips before it;
-where one is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
+Pure: lists the store once, writes nothing, loads no model. A later stage's key needs the digests of the clips before
+it; where one is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _chain(item: Item, key: BoundKey, looked: _Looked) -> tuple[Step, ...]:
 
 
 def _count(items: Sequence[Planned], place: int) -> Count:
-    """One stage's uses. What is left is predicted from its own arm's finished stages, or else from all of the stage's."""
+    """One stage's uses. What is left is predicted from its own arm's finished ones, or else from all of the stage."""
     uses = [(p.steps[place], p.item.arm.name) for p in items if place < len(p.steps)]
     different = {step.key: (step.record, arm) for step, arm in reversed(uses)}
     found = [(record, arm) for record, arm in different.values() if record]

@@ -1,8 +1,8 @@
 """`magicvideo cost`: what each stage takes: seconds, memory, operations and bytes, cold and warm, on this machine.
 
 Measured in a process of its own, so that what the caller has loaded does not count. Operations are matrix products,
-convolutions and attention as torch counts them (a multiplication and an addition are two); norms, activations and what VFI
-reads by coordinates are not in them, nor is anything of OpenCV's.
+convolutions and attention as torch counts them (a multiplication and an addition are two); norms, activations and what
+VFI reads by coordinates are not in them, nor is anything of OpenCV's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RUNS = 3
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage. `cold`: the first time in a new process, loading its networks included; `seconds`: median after that."""
+    """One stage. `cold`: the first time in a new process, loading its networks included; `seconds`: median after."""
 
     seconds: float
     cold: float

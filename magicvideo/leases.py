@@ -14,7 +14,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -85,10 +85,8 @@ class FolderFiles:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with (self.root / ".lock").open("w") as lock:
-            try:
+            with suppress(OSError):  # a filesystem without locks: two thieves may both win there, and work twice
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            except OSError:  # a filesystem without locks: two thieves may then both win, and do the work twice
-                pass
             yield
 
     def _path(self, name: str) -> Path:
@@ -133,14 +131,12 @@ class Leases:
         return True
 
     def give_back(self, key: str) -> None:
-        """Let go of a lease. One that was stolen meanwhile stays the thief's; a store that is gone keeps it till expiry."""
+        """Let go of a lease. One that was stolen meanwhile stays the thief's; a store that is gone keeps its own."""
         with self._guard:
             held = self._held.pop(key, None)
             if held is not None:
-                try:
+                with suppress(WriteError):
                     self.files.swap(key, held[1], None)
-                except WriteError:
-                    pass
 
     def free(self, key: str, content: bytes) -> bool:
         """Whether this content's owner is gone: ended on this machine, or without a heartbeat for `expiry` seconds."""

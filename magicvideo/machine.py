@@ -6,6 +6,7 @@ Reads /proc; elsewhere than on Linux nobody can be told dead and no peak is know
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -54,10 +55,8 @@ def _process(pid: int) -> Process:
 def _host() -> str:
     """12 hex that this start of this machine has alone; containers that number processes apart differ."""
     parts = [os.uname().nodename]
-    try:
+    with suppress(OSError):
         parts = [(PROC / "sys/kernel/random/boot_id").read_text(), os.readlink(PROC / "self/ns/pid")]
-    except OSError:
-        pass
     return sha256("".join(parts).encode()).hexdigest()[:12]
 
 
@@ -75,10 +74,8 @@ def _started(pid: int) -> int | None:
 
 def reset_peak() -> None:
     """Let this process's memory peak start again (proc(5), clear_refs); does nothing where that is refused."""
-    try:
+    with suppress(OSError):
         (PROC / "self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_memory() -> int | None:

@@ -46,8 +46,8 @@ BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
 def stage_keys(config: PipelineConfig) -> BoundKey:
     """`stage_key` of one configuration, for a great many keys.
 
-    The text that is hashed is made once for each stage, with marks where prompt, seed and digests go. Keeps the weights'
-    digests as they are now.
+    The text that is hashed is made once for each stage, with marks where prompt, seed and digests go. Keeps the
+    weights' digests as they are now.
     """
     texts = dict[str, _Text]()
 
@@ -110,8 +110,8 @@ def _said(part: tuple[str, int], prompt: str, seed: int, inputs: tuple[str, ...]
 class Pipeline:
     """The reference pipeline with one configuration, keeping its results in a store.
 
-    `threads` is how many torch computes with; None leaves it as it is. Sums come out in another order, and clips in other
-    bytes, with another number: who shares a store should agree on it.
+    `threads` is how many torch computes with; None leaves it as it is. Sums come out in another order, and clips in
+    other bytes, with another number: who shares a store should agree on it.
     """
 
     config: PipelineConfig

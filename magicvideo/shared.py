@@ -1,7 +1,7 @@
 """A store that machines share without sharing a disk: any address that fsspec knows, with a folder here in front.
 
-What is made here is written to the folder, then uploaded under a temporary name and moved; the record last. What another
-machine made is fetched when its frames are asked for. Knows bytes and paths, not tensors.
+What is made here is written to the folder, then uploaded under a temporary name and moved; the record last. What
+another machine made is fetched when its frames are asked for. Knows bytes and paths, not tensors.
 """
 
 from __future__ import annotations

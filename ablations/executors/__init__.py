@@ -1,7 +1,7 @@
 """Where stages are computed: in this process, in several, on several GPUs, on a Ray cluster.
 
-Each executor takes batches of tasks and tells what came of each task. All do the same work (`work.py`), so results do not
-depend on which one it was, or on how many workers it had.
+Each executor takes batches of tasks and tells what came of each task. All do the same work (`work.py`), so results do
+not depend on which one it was, or on how many workers it had.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ WORTH_STARTING = 16
 
 @dataclass(frozen=True)
 class Setup:
-    """Which executor, and how many workers. `threads` is the same for every worker, wherever it runs: clips depend on it."""
+    """Which executor, and how many workers. `threads` is the same for every worker: clips depend on it."""
 
     executor: str = "local"
-    """`local`, `ray` (a cluster started on this machine), or a running one's address: `ray:HOST:6379`, `ray://HOST:10001`."""
+    """`local`, `ray` (a cluster started on this machine), or a running one: `ray:HOST:6379`, `ray://HOST:10001`."""
     workers: int = 1
     threads: int = 1
     devices: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """A Ray cluster: one task a batch of stages. Only settings, digests and records go through Ray's object store.
 
-Clips go through the shared store. A lost worker's batch is given out again, each of its stages alone, and finds what had
-been finished. Needs the extra `ray`.
+Clips go through the shared store. A lost worker's batch is given out again, each of its stages alone, and finds what
+had been finished. Needs the extra `ray`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Disks that fill up or turn read-only, clocks that jump, runs that are killed: a clear error, nothing lost, and on it goes."""
+"""Disks that fill up or turn read-only, clocks that jump, kills: a clear error, nothing lost, and on it goes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from magicvideo.store_check import check_store
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`disk("size=300k")` mounts a small disk of memory, or mounts it again with other options; skipped if not allowed."""
+    """`disk("size=300k")` mounts a small disk of memory, or mounts it again otherwise; skipped if not allowed."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = list[str]()
@@ -47,7 +47,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_space(
     disk: Callable[[str], Path], tiny: Path, fake: ModuleType, finished: Path
 ) -> None:
     out, grid = disk("size=160k") / "run", load_grid(tiny)
-    with pytest.raises(WriteError, match="No space left on device.*Free space"):
+    with pytest.raises(WriteError, match=r"No space left on device.*Free space"):
         execute(grid, out, fake.engine(), progress=False)
     kept = stage_times(out)
     assert 0 < len(kept) < DIFFERENT

@@ -1,9 +1,11 @@
-"""Where a large evaluation bends first: parts measured here, then put together by simulation. Prints and judges nothing.
+"""Where a large evaluation bends first: parts measured here, then put together by simulation. Prints and judges
+nothing.
 
-`python tests/benchmarks/capacity.py [VIDEOS [GPUS [ANNOTATORS]]]`, by default 1,000,000, 64 and 10,000. Measured on this
-machine: what the driver takes for an answer, what the store takes for a stage, what travels for a task, how long listing
-takes. Simulated: a closed network in which workers compute, write to the store and wait for the driver; and annotators who
-watch, vote, and wait for the database. Service times are taken as exponential, which is harsher than they are.
+`python tests/benchmarks/capacity.py [VIDEOS [GPUS [ANNOTATORS]]]`, by default 1,000,000, 64 and 10,000. Measured on
+this machine: what the driver takes for an answer, what the store takes for a stage, what travels for a task, how long
+listing takes. Simulated: a closed network in which workers compute, write to the store and wait for the driver; and
+annotators who watch, vote, and wait for the database. Service times are taken as exponential, which is harsher than
+they are.
 """
 
 from __future__ import annotations
@@ -112,9 +114,7 @@ def generation(parts: Parts, videos: int, gpus: int) -> None:
         print(
             f"{seconds:>12.2f} s {rate:>9.1f} {rate * seconds / gpus:>10.1%} {days:>8.2f} d  {rate * parts.driver:.2%}"
         )
-    print(
-        f"the driver alone hears {1 / parts.driver:,.0f} answers a second; 16 writers put {16 / parts.store:,.0f} stages"
-    )
+    print(f"the driver alone hears {1 / parts.driver:,.0f} answers a second; 16 writers put {16 / parts.store:,.0f}")
     print(
         f"per stage {parts.task_bytes:,} bytes go out and {parts.record_bytes:,} come back: "
         f"{(parts.task_bytes + parts.record_bytes) * stages / 1e9:.1f} GB in all, and no frames"
@@ -123,9 +123,7 @@ def generation(parts: Parts, videos: int, gpus: int) -> None:
 
 def annotation(annotators: int, vote: float = 0.004, watch: float = 20.0) -> None:
     """Votes a second when everybody works at once; `vote` is one vote's time in a database that takes one at a time."""
-    print(
-        f"\n{annotators:,} annotators at once, {watch:.0f} s for a pair, {1000 * vote:.0f} ms of the database for a vote"
-    )
+    print(f"\n{annotators:,} annotators, {watch:.0f} s for a pair, {1000 * vote:.0f} ms of a database for a vote")
     print(f"{'databases':>10} {'votes/s':>9} {'wanted':>9} {'wait for a vote':>16}")
     for servers in (1, 2, 4, 8):
         rate = throughput(annotators, watch, [(vote, servers)], 40_000 + annotators)

@@ -1,9 +1,9 @@
 """What sharing, restarts, workers and Ray are worth: `python tests/benchmarks/grids.py [PART ...]`. Prints ratios.
 
-Stages are rendered and padded with waiting, so that ratios show what the machinery costs and not how busy the machine is:
-`shared` (a 2^5 factorial against its 32 arms one by one), `again` (a finished grid once more, and one with an arm more),
-`workers` (two processes against one; stages compute instead of waiting), `ray` (two Ray workers against two processes).
-Waiting stands for a GPU; `workers` alone needs two idle cores to say anything.
+Stages are rendered and padded with waiting, so that ratios show what the machinery costs and not how busy the machine
+is: `shared` (a 2^5 factorial against its 32 arms one by one), `again` (a finished grid once more, and one with an arm
+more), `workers` (two processes against one; stages compute instead of waiting), `ray` (two Ray workers against two
+processes). Waiting stands for a GPU; `workers` alone needs two idle cores to say anything.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def again(folder: Path) -> None:
     computed, first = run(small, folder / "again", engine=pocket_fake.engine(0.2))
     nothing, second = run(small, folder / "again", engine=pocket_fake.engine(0.2))
     print(
-        f"finished grid once more: {nothing} of {computed} stages, {second:.2f} s after {first:.2f} s: {second / first:.1%}"
+        f"finished grid again: {nothing} of {computed} stages, {second:.2f} s after {first:.2f} s: {second / first:.1%}"
     )
     more = grid(folder, "more", "leave_one_out: [noise_prior, controlnet, v2v, vfi]\n", "[0, 1, 2, 3]")
     outcome = execute(
@@ -82,9 +82,7 @@ def workers(folder: Path) -> None:
     times = {
         n: min(run(busy, folder / f"workers-{n}-{k}", Setup(workers=n), engine)[1] for k in range(2)) for n in (1, 2)
     }
-    print(
-        f"one process {times[1]:.1f} s, two {times[2]:.1f} s: {times[1] / times[2]:.2f} times as fast, on {os.cpu_count()} cores"
-    )
+    print(f"one process {times[1]:.1f} s, two {times[2]:.1f} s: {times[1] / times[2]:.2f} times as fast")
     print(f"  load of the machine meanwhile: {os.getloadavg()[0]:.1f}")
 
 

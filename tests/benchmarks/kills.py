@@ -1,9 +1,10 @@
-"""Kills a small grid again and again, and looks at what comes of it: `make soak`, or `python kills.py KILLS [KIND ...]`.
+"""Kills a small grid again and again, and looks at what comes of it: `make soak`, or `python kills.py KILLS [KIND
+...]`.
 
 Kinds: `driver` (everything in one process, killed), `workers` (two worker processes; one of them or the driver is
-killed), `ray` (the same on a Ray cluster of this machine). Each kill is a SIGKILL at a random moment, by chance of how far
-the run is, and is followed by a restart. A run that ends must have the numbers of one that was never disturbed, must not
-have computed any finished stage again, and must leave a store whose self-check finds nothing. Exit 1 if not.
+killed), `ray` (the same on a Ray cluster of this machine). Each kill is a SIGKILL at a random moment, by chance of how
+far the run is, and is followed by a restart. A run that ends must have the numbers of one that was never disturbed,
+must not have computed any finished stage again, and must leave a store whose self-check finds nothing. Exit 1 if not.
 """
 
 from __future__ import annotations
@@ -162,8 +163,8 @@ def soak(kinds: Sequence[str], kills: int, seed: int) -> None:
                     mine.finish(expected)
             mine.finish(expected)
             print(
-                f"{kind}: {mine.kills} kills ({mine.of_workers} of workers), {mine.runs} runs, each equal to the undisturbed "
-                f"one; {mine.again} finished stages computed again; {time.perf_counter() - began:.0f} s",
+                f"{kind}: {mine.kills} kills ({mine.of_workers} of workers), {mine.runs} runs, each equal to the "
+                f"undisturbed one; {mine.again} finished stages computed again; {time.perf_counter() - began:.0f} s",
                 flush=True,
             )
             if mine.again:

@@ -1,8 +1,8 @@
 """Planner and store index at size: `python tests/benchmarks/scale.py [ITEMS [RECORDS]]`. Prints and judges nothing.
 
-Plans a factorial of 64 arms over as many prompts as make ITEMS videos (by default 100,000): on an empty store, and on one
-with RECORDS finished stages (by default all that the plan needs), first from single files, then from the pack. Records
-and clips are written by this script: real records, clips as empty files, since planning looks at names alone.
+Plans a factorial of 64 arms over as many prompts as make ITEMS videos (by default 100,000): on an empty store, and on
+one with RECORDS finished stages (by default all that the plan needs), first from single files, then from the pack.
+Records and clips are written by this script: real records, clips as empty files, since planning looks at names alone.
 """
 
 from __future__ import annotations

@@ -153,12 +153,12 @@ def test_many_at_once_have_one_winner(tmp_path: Path) -> None:
         files.swap(key, None, dead if n % 2 else None)
         barrier, won = threading.Barrier(8), list[bool]()
 
-        def race(key: str = key, files: FolderFiles = files, barrier: threading.Barrier = barrier) -> None:
+        def race(key: str, files: FolderFiles, barrier: threading.Barrier, won: list[bool]) -> None:
             mine = Leases(files)
             barrier.wait()
             won.append(mine.take(key))
 
-        threads = [threading.Thread(target=race) for _ in range(8)]
+        threads = [threading.Thread(target=race, args=(key, files, barrier, won)) for _ in range(8)]
         [t.start() for t in threads]
         [t.join() for t in threads]
         assert sum(won) == 1
