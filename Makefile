@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial fuzz study-frechet clean
+.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial fuzz study-frechet soak scale clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -74,6 +74,14 @@ fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more
 	$(BIN)/python tests/benchmarks/fuzz_videos.py
 study-frechet: $(STAMP) ## bias of Frechet distances, coverage of their limit's interval, speed; prints
 	$(BIN)/python tests/benchmarks/frechet_bias.py
+
+soak: $(STAMP) ## a hundred kills of a small grid's drivers and workers, here and under Ray; fails if anything is lost
+	$(BIN)/python tests/benchmarks/kills.py 100
+
+scale: $(STAMP) ## planner and store index at 100,000 videos and 1,000,000 records; what sharing, workers and Ray cost; prints
+	$(BIN)/python tests/benchmarks/scale.py 100000 1000000
+	$(BIN)/python tests/benchmarks/grids.py
+	$(BIN)/python tests/benchmarks/capacity.py
 
 clean: ## removes .venv, caches and the demo; keeps runs/, outputs/ and training/
 	rm -rf $(VENV) build demo *.egg-info .mypy_cache .ruff_cache .hypothesis

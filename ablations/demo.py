@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.cli import ablate, say
+from ablations.cli import ablate, default_workers, say
 from ablations.shipped import find_grid
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ablations.executors import Setup
     from ablations.grid import load_grid
 
     begin = time.perf_counter()
     grid = load_grid(find_grid("demo"))
     for line in introduction(grid, arguments.out):
         say(line)
-    result = ablate(grid, arguments.out)
+    result = ablate(grid, arguments.out, Setup(workers=default_workers()))
     say(f"\nopen the report: {Path(result['report']).resolve()}\n\nwhat to try next:")
     for what, command in NEXT:
         say(f"  {what}:\n    {command}")

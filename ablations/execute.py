@@ -6,133 +6,150 @@
     RUN/store/        clips and stage records        RUN/cache/  features of the metrics
 
 Killed at any moment, the same call goes on: a finished stage is found in the store by the hash of what it depends on,
-finished features in the cache, and the three files above are written from these alone, whole or not at all.
+finished features in the cache, and the three files above are written from these alone, whole or not at all. Who
+computes the stages (`executors`) changes nothing in them.
 """
 
 from __future__ import annotations
 
 import fcntl
-import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from tqdm import tqdm
-
+from ablations.executors import Executor, Setup
+from ablations.executors.work import Engine, Halted
 from ablations.grid import FULL, Grid
-from ablations.plan import Item, Plan, Planned, StageKey, Step, chain, expand, plan
+from ablations.plan import Item, Plan, Planned, expand, plan
+from ablations.progress import Progress
+from ablations.schedule import Schedule
 from ablations.score import describe_metrics, score
-from magicvideo.config import PipelineConfig
-from magicvideo.errors import InputError
+from magicvideo.errors import InputError, WriteError
 from magicvideo.files import read_json, write_json, write_jsonl
-from magicvideo.runs import StageRecord, Store, environment
+from magicvideo.index import Index, pack
+from magicvideo.runs import environment
+from magicvideo.shared import StorePlace, store_place
 
 Row = dict[str, Any]
 
-
-class PipelineLike(Protocol):
-    """Makes one video; each stage's clip and record are in the store when it returns."""
-
-    def run(self, prompt: str, seed: int) -> list[StageRecord]: ...
-
-
-@dataclass(frozen=True)
-class Engine:
-    """How videos are made: `make` builds the pipeline of one configuration, `key` names a stage's result."""
-
-    make: Callable[[PipelineConfig, Store], PipelineLike]
-    key: StageKey
+HOPELESS = 10
+"""So many stages that fail before one succeeds are no matter of single videos."""
+ROWS_EVERY = 30.0
+"""Seconds between two writings of `items.jsonl` while videos are being made."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What this call did: stages it computed, and uses of stages that it answered from the store."""
+    """What this call did: stages it computed, uses of stages that were there, and videos that could not be made."""
 
     run: Path
     computed: int
     reused: int
+    failed: int = 0
 
 
-def pocket_engine() -> Engine:
+def pocket_engine(threads: int = 1) -> Engine:
     """The reference pipeline with the weights in force."""
-    from magicvideo.pipeline import Pipeline, stage_key
+    from magicvideo.pipeline import Pipeline, stage_keys
 
-    return Engine(Pipeline, stage_key)
+    return Engine(partial(Pipeline, threads=threads), stage_keys)
 
 
-def plan_run(grid: Grid, out: Path, engine: Engine | None = None) -> Plan:
+def plan_run(grid: Grid, out: Path, engine: Engine | None = None, store: str | None = None) -> Plan:
     """What `execute` would find and compute; writes nothing. A folder with another grid is an `InputError`."""
     _earlier(grid, out)
-    return plan(expand(grid), Store(out / "store"), (engine or pocket_engine()).key)
+    return plan(expand(grid), store_place(store, out / "store").open(), (engine or pocket_engine()).keys)
 
 
-def execute(grid: Grid, out: Path, engine: Engine | None = None, progress: bool = True) -> Outcome:
+def execute(
+    grid: Grid,
+    out: Path,
+    engine: Engine | None = None,
+    progress: bool = True,
+    setup: Setup | None = None,
+    store: str | None = None,
+) -> Outcome:
     """Run or continue a grid in the folder `out`, then score it.
 
-    Raises `InputError` when `out` holds another grid or something else, cannot be written, or is being worked on.
+    `store` is a folder or an fsspec address that several runs and machines may share; by default the run has its own.
+    A video that cannot be made keeps its reason in `items.jsonl`. Raises `InputError` when `out` holds another grid or
+    something else, or is being worked on; when no video can be made; and `WriteError` when nothing can be written.
     """
-    engine = engine or pocket_engine()
+    setup = setup or Setup()
+    setup.check()
+    engine = engine or pocket_engine(setup.threads)
+    place = store_place(store, out / "store")
     with _alone(out):
         earlier = _earlier(grid, out)
-        record = _record(grid, created=earlier.get("created"))
+        record = {**_record(grid, created=earlier.get("created")), **_where(place, out)}
         write_json(out / "run.json", record)
-        store = _Watched(out / "store")
-        todo = plan(expand(grid), store, engine.key)
-        rows = _generate(todo, store, engine, out, progress)
-        scores, about = score(grid, rows, store, cache=out / "cache", progress=progress)
+        opened = place.open()
+        opened.sweep()
+        schedule = Schedule(expand(grid), engine.keys, Index.of(opened).stage)
+        _generate(schedule, setup, engine, place, out, progress)
+        rows = item_rows(list(schedule.planned()))
+        write_jsonl(out / "items.jsonl", rows)
+        opened.sweep()
+        pack(opened)
+        scores, about = score(grid, rows, opened, cache=out / "cache", progress=progress)
         write_jsonl(out / "scores.jsonl", scores)
         metrics = {name: {**known, **about[name]} for name, known in record["metrics"].items()}
         write_json(out / "run.json", {**record, "metrics": metrics, "status": "complete"})
-    return Outcome(out, store.computed, sum(len(r["stages"]) for r in rows) - store.computed)
+    uses = sum(len(row["stages"]) for row in rows)
+    return Outcome(out, schedule.computed, uses - schedule.computed, sum(row["clip"] is None for row in rows))
 
 
-class _Watched(Store):
-    """The store, counting the stages computed through it."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.computed = 0
-        self.watch: Callable[[], object] = int
-
-    def put_stage(self, record: StageRecord) -> None:
-        super().put_stage(record)
-        self.computed += 1
-        self.watch()
-
-
-def _generate(todo: Plan, store: _Watched, engine: Engine, out: Path, progress: bool) -> list[Row]:
-    """Make every video that is missing; returns all rows, which are also in `items.jsonl` after each arm."""
-    made = list[Planned]()
-    with tqdm(total=todo.compute, unit="stage", file=sys.stderr, mininterval=0.5, disable=not progress) as bar:
-        store.watch = bar.update
-        for arm, group in groupby((p.item for p in todo.items), key=lambda item: item.arm):
-            bar.set_description(arm.name)
-            made += _one_arm(list(group), store, engine)
-            rows = item_rows(made)
-            write_jsonl(out / "items.jsonl", rows)
-    return rows
+def _generate(schedule: Schedule, setup: Setup, engine: Engine, place: StorePlace, out: Path, progress: bool) -> None:
+    """Make every video that is missing. Starts no worker if there is nothing to do."""
+    if schedule.finished:
+        return
+    todo = plan(schedule.items, place.open(), engine.keys)
+    executor = setup.make(engine, place, todo.compute)
+    try:
+        with Progress(todo, executor.workers, shown=progress) as bar:
+            _work_off(schedule, executor, bar, out)
+    finally:
+        executor.close()
 
 
-def _one_arm(items: Sequence[Item], store: _Watched, engine: Engine) -> Iterator[Planned]:
-    """The arm's items with their stages finished. The pipeline is built only if something is missing."""
-    pipeline = None
-    for item in items:
-        planned = Planned(item, chain(item, store, engine.key))
-        if not planned.done:
-            pipeline = pipeline or engine.make(item.arm.config, store)
-            records = pipeline.run(item.prompt.prompt, item.seed)
-            planned = replace(planned, steps=tuple(Step(r.stage, r.key, r) for r in records))
-        yield planned
+def _work_off(schedule: Schedule, executor: Executor, bar: Progress, out: Path) -> None:
+    written = time.monotonic()
+    while not schedule.finished:
+        while executor.free and (batch := schedule.batch(_size(schedule, executor))):
+            executor.submit(batch)
+        for answer in executor.answers(timeout=schedule.pause()):
+            if isinstance(answer, Halted):
+                raise WriteError(f"{answer.reason}. Finished work is kept; the same command continues")
+            schedule.take(answer)
+            bar.heard(answer)
+        _refuse_hopeless(schedule)
+        if time.monotonic() - written > ROWS_EVERY:
+            write_jsonl(out / "items.jsonl", item_rows(list(schedule.planned())))
+            written = time.monotonic()
+
+
+def _size(schedule: Schedule, executor: Executor) -> int:
+    """Stages for one batch: no more than leave something for every worker."""
+    return max(1, min(executor.batch, schedule.ready // executor.workers))
+
+
+def _refuse_hopeless(schedule: Schedule) -> None:
+    """If nothing succeeds, it is the set-up that is wrong, and one message says more than a table without values."""
+    reasons = list(schedule.failed.values())
+    if reasons and not schedule.succeeded and (schedule.finished or len(reasons) >= HOPELESS):
+        raise InputError(f"no video could be made ({len(reasons)} stages failed). The first: {reasons[0]}")
 
 
 def item_rows(items: Sequence[Planned]) -> list[Row]:
     """Lines of `items.jsonl`. `reused` is true where an item before it in the grid's order needed the same stage.
 
-    So the seconds of all stages that are not reused are the run's cost, however often it was interrupted.
+    So the seconds of all stages that are not reused are the run's cost, however often it was interrupted. An item that
+    could not be made has the stages before the one that failed, no clip, and the reason.
     """
     seen, rows = set[str](), list[Row]()
     for planned in items:
@@ -142,8 +159,17 @@ def item_rows(items: Sequence[Planned]) -> list[Row]:
             about = asdict(step.record)
             stages[about.pop("stage")] = {**about, "reused": step.key in seen}
             seen.add(step.key)
-        rows.append({**_place(planned.item), "stages": stages, "clip": list(stages.values())[-1]["digest"]})
+        clip = list(stages.values())[-1]["digest"] if planned.reason is None else None
+        failed = {} if planned.reason is None else {"reason": planned.reason}
+        rows.append({**_place(planned.item), "stages": stages, "clip": clip, **failed})
     return rows
+
+
+def _where(place: StorePlace, out: Path) -> Row:
+    """The store as `run.json` names it: relative to the run if it is inside, and the address if there is one."""
+    inside = place.root == out / "store"
+    shared = {} if place.address is None else {"shared_store": place.address}
+    return {"store": "store" if inside else str(place.root), **shared}
 
 
 def _place(item: Item) -> Row:
@@ -179,7 +205,6 @@ def _record(grid: Grid, created: str | None) -> Row:
         "suite": grid.suite,
         "metrics": describe_metrics(grid),
         "environment": environment(),
-        "store": "store",
         "status": "running",
     }
 

@@ -1,22 +1,28 @@
 """What is left to do: items, the stages each needs, and which of them the store already holds.
 
-Pure: reads the store, writes nothing, loads no model. A later stage's key needs the digests of the clips before it;
-where one is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
+Pure: lists the store once, writes nothing, loads no model. A later stage's key needs the digests of the clips before
+it; where one is not made yet, a placeholder stands for it, so that stages which two arms will share count once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
+from typing import TypeVar
 
 from ablations.grid import Arm, Grid
 from ablations.prompts import Prompt
 from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.index import Index
 from magicvideo.runs import StageRecord, Store
 
-StageKey = Callable[[PipelineConfig, str, str, int, tuple[str, ...]], str]
-"""(configuration, stage, prompt, seed, digests of the clips before it) -> the key of the stage's result."""
+BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
+"""(stage, prompt, seed, digests of the clips before it) -> the key of the stage's result, of one configuration."""
+Keys = Callable[[PipelineConfig], BoundKey]
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Item:
         return f"{self.arm.name}/{self.prompt.id}/{self.seed}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One stage of an item. `record` is None while it is not computed; `key` is then final only if the input is."""
 
@@ -43,12 +49,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Planned:
+    """An item and its stages. `reason`: why the stage after the last one could not be made; None where none failed."""
+
     item: Item
     steps: tuple[Step, ...]
+    reason: str | None = None
 
     @property
     def done(self) -> bool:
-        return all(step.record for step in self.steps)
+        return self.reason is None and all(step.record for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,11 @@ class Count:
     found: int
     shared: int
     seconds: float | None
-    """Mean seconds of those found: what one more will about cost. None when none was found."""
+    """Predicted for those to compute, one after the other; None when none like them was ever timed here."""
+    bytes: int | None
+    """Predicted size of their clips."""
+    peak_memory: int | None
+    """Most resident memory that one found has needed."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class Plan:
     @cached_property
     def counts(self) -> dict[str, Count]:
         """Stage -> counts, in the order the stages run."""
-        return {stage: _count(_uses(self.items, stage)) for stage in STAGES}
+        return {stage: _count(self.items, place) for place, stage in enumerate(STAGES)}
 
     @property
     def compute(self) -> int:
@@ -82,11 +95,23 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """Predicted time to generate what is left; None when a stage to compute was never timed."""
-        left = [c for c in self.counts.values() if c.compute]
-        if any(c.seconds is None for c in left):
-            return None
-        return sum(c.compute * (c.seconds or 0.0) for c in left)
+        """Predicted time to generate what is left, one stage after the other; None if one was never timed."""
+        return _sum([c.seconds for c in self._left])
+
+    @property
+    def bytes(self) -> int | None:
+        """Predicted size of the clips that are left to make; None if a stage's was never measured."""
+        return _sum([c.bytes for c in self._left])
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Most resident memory that a process will need, by those found; None if a stage's was never measured."""
+        peaks = [c.peak_memory for c in self._left]
+        return None if None in peaks else max((p for p in peaks if p is not None), default=0)
+
+    @property
+    def _left(self) -> list[Count]:
+        return [c for c in self.counts.values() if c.compute]
 
 
 def expand(grid: Grid) -> tuple[Item, ...]:
@@ -97,32 +122,79 @@ def expand(grid: Grid) -> tuple[Item, ...]:
     return tuple(Item(arm, prompt, seed) for arm in grid.arms for prompt in grid.prompts for seed in grid.seeds)
 
 
-def plan(items: Iterable[Item], store: Store, key: StageKey) -> Plan:
-    """Look up every stage of every item in the store."""
-    return Plan(tuple(Planned(item, chain(item, store, key)) for item in items))
+def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:
+    """Look up every stage of every item in the store, as it is now."""
+    bound, looked = dict[str, BoundKey](), _Looked(Index.of(store))
+    planned = list[Planned]()
+    for item in items:
+        if item.arm.name not in bound:
+            bound[item.arm.name] = keys(item.arm.config)
+        planned.append(Planned(item, _chain(item, bound[item.arm.name], looked)))
+    return Plan(tuple(planned))
 
 
-def chain(item: Item, store: Store, key: StageKey) -> tuple[Step, ...]:
+class _Looked:
+    """Steps by key, each looked up once."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.steps = dict[str, Step]()
+
+    def step(self, stage: str, key: str, ready: bool) -> Step:
+        found = self.steps.get(key)
+        if found is None:
+            found = Step(stage, key, self.index.stage(key) if ready else None)
+            self.steps[key] = found
+        return found
+
+
+def _chain(item: Item, key: BoundKey, looked: _Looked) -> tuple[Step, ...]:
     """The stages of one item in order, each with its record if it is finished."""
-    steps, digests = list[Step](), list[str]()
+    prompt, seed = item.prompt.prompt, item.seed
+    steps, digests, ready = list[Step](), tuple[str, ...](), True
     for stage in STAGES:
-        name = key(item.arm.config, stage, item.prompt.prompt, item.seed, tuple(digests))
-        record = None if steps and steps[-1].record is None else store.stage(name)
-        steps.append(Step(stage, name, record))
-        digests.append(record.digest if record else f"pending:{name}")
+        step = looked.step(stage, key(stage, prompt, seed, digests), ready)
+        ready = step.record is not None
+        steps.append(step)
+        digests += (step.record.digest if step.record else f"pending:{step.key}",)
     return tuple(steps)
 
 
-def _uses(items: Iterable[Planned], stage: str) -> list[Step]:
-    return [step for planned in items for step in planned.steps if step.stage == stage]
-
-
-def _count(uses: list[Step]) -> Count:
-    different = {step.key: step.record for step in uses}
-    found = [record.seconds for record in different.values() if record]
+def _count(items: Sequence[Planned], place: int) -> Count:
+    """One stage's uses. What is left is predicted from its own arm's finished ones, or else from all of the stage."""
+    uses = [(p.steps[place], p.item.arm.name) for p in items if place < len(p.steps)]
+    different = {step.key: (step.record, arm) for step, arm in reversed(uses)}
+    found = [(record, arm) for record, arm in different.values() if record]
+    left = Counter(arm for record, arm in different.values() if not record)
+    peaks = [record.peak_memory for record, _ in found if record.peak_memory is not None]
     return Count(
-        compute=len(different) - len(found),
+        compute=left.total(),
         found=len(found),
         shared=len(uses) - len(different),
-        seconds=sum(found) / len(found) if found else None,
+        seconds=_predicted(left, [(arm, record.seconds) for record, arm in found]),
+        bytes=_whole(_predicted(left, [(arm, record.bytes) for record, arm in found if record.bytes is not None])),
+        peak_memory=max(peaks, default=None),
     )
+
+
+def _predicted(left: Mapping[str, int], known: Sequence[tuple[str, float]]) -> float | None:
+    """The sum over what is left: each arm's mean, or that of all where an arm has none."""
+    if not left:
+        return 0.0
+    if not known:
+        return None
+    by_arm = dict[str, list[float]]()
+    for arm, value in known:
+        by_arm.setdefault(arm, []).append(value)
+    everywhere = fmean(value for _, value in known)
+    return sum(n * (fmean(by_arm[arm]) if arm in by_arm else everywhere) for arm, n in left.items())
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _sum(values: Sequence[Number | None]) -> Number | None:
+    """The sum; None if one is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None  # type: ignore[return-value]

@@ -5,7 +5,7 @@ Features are kept under RUN/cache, so that a killed scoring goes on and equal cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def score(
 
     A metric of one clip gives a line a video and scored stage, a metric of a set (`fvd_pocket`) a line an arm and
     stage. The reference of a video is its own T2I image; its truth, if the grid asks for one, the exact render of its
-    prompt and seed.
+    prompt and seed. A video that could not be made has its reason in the place of values.
     """
     truths = Truths(store) if grid.truth else None
     lines, about = list[Row](), dict[str, Row]()
@@ -40,6 +40,7 @@ def score(
         items = [_item(row, stage, store, truths) for row in made]
         whole = evals.evaluate(items, grid.suite, grid.metrics, cache, progress)
         lines += _lines(grid, stage, made, items, whole, cache)
+        lines += _not_made(grid, stage, (row for row in rows if stage not in row["stages"]))
         about = {name: _about(name, whole) for name in whole.scores}
     return lines, about
 
@@ -58,6 +59,17 @@ def _lines(
         mine = [item for row, item in zip(rows, items, strict=True) if row["arm"] == arm.name]
         for line in set_lines(arm.name, evals.evaluate(mine, grid.suite, sets, cache, progress=False)):
             yield {**line, "stage": stage}
+
+
+def _not_made(grid: Grid, stage: str, rows: Iterable[Row]) -> Iterator[Row]:
+    """Lines of videos that have no clip of the stage."""
+    suite = suites.find(grid.suite).only(grid.metrics)
+    for row in rows:
+        place = {k: row[k] for k in ("arm", "prompt_id", "seed")}
+        for metric in suite.metrics:
+            if metric.total is None:
+                reason = f"not made: {row.get('reason')}"
+                yield {**place, "stage": stage, "metric": metric.name, "value": None, "reason": reason}
 
 
 class Truths:

@@ -44,6 +44,11 @@ VERBS = {
     "ablate": Verb(
         "ablations.cli", "run or continue an ablation grid", "magicvideo ablate mechanisms --out runs/mechanisms"
     ),
+    "cost": Verb(
+        "magicvideo.cost",
+        "time, memory and operations, stage by stage, on this machine",
+        "magicvideo cost --arms --json",
+    ),
     "report": Verb(
         "reports.cli", "write a run's report again from its numbers, without torch", "magicvideo report runs/mechanisms"
     ),

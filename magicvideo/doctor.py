@@ -24,8 +24,7 @@ from magicvideo import weights
 from magicvideo.checks import Check
 from magicvideo.clip import read_clip, write_lossless, write_preview
 from magicvideo.errors import GateFailed, InputError
-from magicvideo.files import read_json
-from magicvideo.runs import Store
+from magicvideo.store_check import check_store
 from magicvideo.world import render_clip, sample_scene
 
 PACKAGES = ("torch", "torchvision", "diffusers", "open_clip", "lpips", "av", "cv2", "altair", "pandas", "streamlit")
@@ -138,26 +137,9 @@ def _golden_autoencoder() -> Iterator[Check]:
 
 
 def _store(root: Path) -> Iterator[Check]:
-    """Every record readable, every clip it names present and still what its name says."""
-    store, records, broken = Store(root), 0, list[str]()
-    paths = sorted((root / "stages").glob("*/*.json"))
-    if not paths:
-        yield Check("store", False, f"no stage records under {root}", "give the folder that holds stages/ and clips/")
-        return
-    for path in paths:
-        records += 1
-        try:
-            digest = read_json(path)["digest"]
-            if store.clip(digest).digest != digest:
-                broken.append(f"{path.name}: its clip has changed")
-        except (InputError, KeyError, TypeError) as error:
-            broken.append(f"{path.name}: {error}")
-    detail = f"{records} records" + (f", broken: {'; '.join(broken[:3])}" if broken else "")
-    yield Check("store", not broken, detail, "delete the named records; the next run computes them again")
-    left = sorted(root.rglob(".partial-*"))
-    yield Check(
-        "partial files", not left, f"{len(left)} left behind", "delete them: a writer was killed, nothing is lost"
-    )
+    """Every record readable, every clip present and still what its name says, nothing left by the dead."""
+    for found in check_store(root):
+        yield Check(found.name, found.ok, found.detail, found.remedy)
 
 
 GROUPS: tuple[Callable[[], Iterator[Check]], ...] = (_packages, _machine, _codecs, _weights, _golden)

@@ -15,6 +15,10 @@ class InputError(ValueError):
     """Bad input or configuration, with a message that names the place and the remedy."""
 
 
+class WriteError(InputError):
+    """The place where results go cannot be written (full, read-only, gone): whatever comes next would fail too."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
     """An `InputError` for a name that is not one of `known`, with the nearest one suggested."""
     known = list(known)

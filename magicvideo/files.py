@@ -1,6 +1,7 @@
 """Files that are whole or absent: written under a temporary name, synced, then renamed.
 
-A reader therefore never sees half a file under a final name, whatever moment the writer was killed at.
+A reader therefore never sees half a file under a final name, whatever moment the writer was killed at. Temporary names
+say which process writes, so that what a killed one left can be told from what a living one is writing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from magicvideo.errors import InputError
+from magicvideo.errors import InputError, WriteError
+from magicvideo.machine import Process, this_process
+
+PARTIAL = ".partial-"
+"""How temporary names begin; the writing process follows."""
 
 
 def sha256(path: Path) -> str:
@@ -27,12 +32,12 @@ def sha256(path: Path) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix); on success sync it and rename it to `path`.
 
-    Raises `InputError` when the folder cannot be written (read-only, full disk), naming the file.
+    Raises `WriteError` when the folder cannot be written (read-only, full disk), naming the file.
     """
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{this_process()}-", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -42,10 +47,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"cannot write {path}: {reason}. Free space or choose another --out folder") from error
+        raise WriteError(f"cannot write {path}: {reason}. Free space or choose another --out folder") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def left_behind(name: str) -> bool:
+    """Whether a file's name is that of a temporary file whose writer has ended."""
+    if not name.startswith(PARTIAL):
+        return False
+    writer = Process.parse(name.removeprefix(PARTIAL).partition("-")[0])
+    return writer is not None and writer.gone
 
 
 def write_text(path: Path, text: str) -> None:

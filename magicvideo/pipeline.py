@@ -6,8 +6,12 @@ for it again (another arm, a restarted run) finds it. Networks are loaded only w
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +19,7 @@ from magicvideo import weights
 from magicvideo.clip import VideoClip
 from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
 from magicvideo.errors import InputError, unknown_name
+from magicvideo.machine import peak_memory, reset_peak
 from magicvideo.runs import StageRecord, Store, content_key
 from magicvideo.stages.minterpolate import ffmpeg_package
 
@@ -34,12 +39,84 @@ def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs
     return content_key([stage, VERSIONS[stage], _DEPENDS[stage](config, prompt, seed, inputs)])
 
 
+BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
+"""(stage, prompt, seed, digests of the clips before it) -> the key of the stage's result, of one configuration."""
+
+
+def stage_keys(config: PipelineConfig) -> BoundKey:
+    """`stage_key` of one configuration, for a great many keys.
+
+    The text that is hashed is made once for each stage, with marks where prompt, seed and digests go. Keeps the
+    weights' digests as they are now.
+    """
+    texts = dict[str, _Text]()
+
+    def key(stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
+        if stage not in texts:
+            texts[stage] = _Text.of(config, stage)
+        return texts[stage].key(prompt, seed, inputs)
+
+    return key
+
+
+MARKS = ("\x00prompt", -(2**53), tuple(f"\x00input{n}" for n in range(len(STAGES))))
+"""Stand-ins for prompt, seed and digests, none of which can be one."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The canonical JSON of a stage's dependencies, cut at the marks: literal text, or what goes in between."""
+
+    parts: tuple[str | tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, config: PipelineConfig, stage: str) -> _Text:
+        if stage not in STAGES:
+            raise unknown_name("stage", stage, STAGES)
+        config.check()
+        depends = _DEPENDS[stage](config, *MARKS)
+        text = json.dumps([stage, VERSIONS[stage], depends], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        prompt, seed, inputs = MARKS
+        slots = {json.dumps(prompt): ("prompt", 0), str(seed): ("seed", 0)}
+        slots |= {json.dumps(name): ("input", n) for n, name in enumerate(inputs)}
+        return cls(tuple(_cut(text, slots)))
+
+    def key(self, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
+        text = "".join([part if isinstance(part, str) else _said(part, prompt, seed, inputs) for part in self.parts])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _cut(text: str, slots: dict[str, tuple[str, int]]) -> Iterator[str | tuple[str, int]]:
+    while text:
+        at, mark = min(((text.find(m), m) for m in slots if m in text), default=(len(text), ""))
+        if at:
+            yield text[:at]
+        if mark:
+            yield slots[mark]
+        text = text[at + len(mark) :]
+
+
+def _said(part: tuple[str, int], prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
+    kind, n = part
+    if kind == "prompt":
+        return _as_json(prompt)
+    return str(seed) if kind == "seed" else _as_json(inputs[n])
+
+
 @dataclass(frozen=True)
 class Pipeline:
-    """The reference pipeline with one configuration, keeping its results in a store."""
+    """The reference pipeline with one configuration, keeping its results in a store.
+
+    `threads` is how many torch computes with; None leaves it as it is. Sums come out in another order, and clips in
+    other bytes, with another number: who shares a store should agree on it.
+    """
 
     config: PipelineConfig
     store: Store
+    threads: int | None = None
 
     def run(self, prompt: str, seed: int, start: VideoClip | None = None, until: str = "vfi") -> list[StageRecord]:
         """Run the stages up to `until`; returns a record for each, in order, their clips being in the store.
@@ -55,22 +132,72 @@ class Pipeline:
         records = list[StageRecord]()
         for stage in stages:
             key = stage_key(self.config, stage, prompt, seed, tuple(digests))
-            record = self.store.stage(key) or self._compute(stage, key, prompt, seed, digests)
+            record = self.store.stage(key) or self.compute(stage, key, prompt, seed, digests)
             records.append(record)
             digests.append(record.digest)
         return records
 
-    def _compute(self, stage: str, key: str, prompt: str, seed: int, digests: list[str]) -> StageRecord:
-        make = _maker(self.config, stage)  # loads what the stage needs, before the clock starts
+    def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
+        """Compute one stage from the clips before it, which are in the store, and keep its result under `key`."""
+        make = maker(self.config, stage)  # loads what the stage needs, before the clock starts
         clips = [self.store.clip(d) for d in digests]
-        began = time.perf_counter()
-        clip = make(prompt, clips, seed)
-        seconds = time.perf_counter() - began
+        with _threads(self.threads):
+            measured = _Measured.of(lambda: make(prompt, clips, seed))
+        clip = measured.clip
         height, width = clip.size
         digest = self.store.put_clip(clip)
-        record = StageRecord(key, stage, digest, round(seconds, 4), len(clip), height, width, clip.fps)
+        record = StageRecord(
+            key,
+            stage,
+            digest,
+            round(measured.seconds, 4),
+            len(clip),
+            height,
+            width,
+            clip.fps,
+            bytes=self.store.clip_path(digest).stat().st_size,
+            peak_memory=measured.peak_memory,
+            peak_cuda=measured.peak_cuda,
+        )
         self.store.put_stage(record)
         return record
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A clip and what making it took."""
+
+    clip: VideoClip
+    seconds: float
+    peak_memory: int | None
+    peak_cuda: int | None
+
+    @classmethod
+    def of(cls, make: Callable[[], VideoClip]) -> _Measured:
+        torch = sys.modules.get("torch")
+        gpu = torch is not None and torch.cuda.is_available()
+        reset_peak()
+        if gpu:
+            torch.cuda.reset_peak_memory_stats()
+        began = time.perf_counter()
+        clip = make()
+        seconds = time.perf_counter() - began
+        return cls(clip, seconds, peak_memory(), int(torch.cuda.max_memory_allocated()) if gpu else None)
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads; nothing happens where torch is not loaded, as for rendered stages."""
+    torch = sys.modules.get("torch")
+    if wanted is None or torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
@@ -171,7 +298,7 @@ def _digests(*parts: str) -> list[str]:
 Maker = Callable[[str, list[VideoClip], int], VideoClip]
 
 
-def _maker(config: PipelineConfig, stage: str) -> Maker:
+def maker(config: PipelineConfig, stage: str) -> Maker:
     """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
     oracle = _oracle(config, stage)
     if oracle is not None:

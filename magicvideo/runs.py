@@ -3,6 +3,7 @@
     ROOT/clips/ab/<digest>.mkv      lossless, what metrics read      (clip digest)
     ROOT/previews/ab/<digest>.mp4   H.264, what people watch
     ROOT/stages/ab/<key>.json       StageRecord: this key gave that clip; written last, so its presence means whole
+    ROOT/leases/ab/<key>.json       who is computing it just now (`leases.py`)
 
 Knows paths and bytes, not tensors. Every write is atomic; a killed writer leaves nothing under a final name.
 """
@@ -15,14 +16,17 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from magicvideo.clip import VideoClip, read_clip, write_lossless, write_preview
 from magicvideo.errors import InputError
-from magicvideo.files import read_json, write_json
+from magicvideo.files import left_behind, read_json, write_json
+from magicvideo.leases import FolderFiles, Leases
 
 
 def content_key(value: Any) -> str:
@@ -44,6 +48,15 @@ class StageRecord:
     height: int
     width: int
     fps: float
+    bytes: int | None = None
+    """Size of the clip's file. Like what follows, unknown in records of earlier versions."""
+    peak_memory: int | None = None
+    """Most resident memory of the process while it was computed, in bytes."""
+    peak_cuda: int | None = None
+    """Most memory of the GPU while it was computed, in bytes; None without one."""
+
+
+FIELDS = frozenset(field.name for field in fields(StageRecord))
 
 
 class Store:
@@ -51,6 +64,11 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """This process's leases on stages that it computes."""
+        return Leases(FolderFiles(self.root / "leases"))
 
     def clip_path(self, digest: str) -> Path:
         return self.root / "clips" / digest[:2] / f"{digest}.mkv"
@@ -63,10 +81,12 @@ class Store:
 
     def put_clip(self, clip: VideoClip) -> str:
         """Write the clip without loss (once) and return its digest."""
-        path = self.clip_path(clip.digest)
-        if not path.exists():
-            write_lossless(path, clip)
+        if not self.has_clip(clip.digest):
+            write_lossless(self.clip_path(clip.digest), clip)
         return clip.digest
+
+    def has_clip(self, digest: str) -> bool:
+        return self.clip_path(digest).exists()
 
     def clip(self, digest: str) -> VideoClip:
         """Read a clip back; bit-exact. A file that is no longer what its name says is an `InputError`."""
@@ -85,18 +105,61 @@ class Store:
 
     def stage(self, key: str) -> StageRecord | None:
         """The record of a finished stage, or None. A record whose clip is gone counts as not finished."""
+        record = self.record(key)
+        return record if record and self.has_clip(record.digest) else None
+
+    def record(self, key: str) -> StageRecord | None:
+        """The record under a key, whether or not its clip is there."""
         path = self.stage_path(key)
-        if not path.exists():
-            return None
-        try:
-            record = StageRecord(**read_json(path))
-        except TypeError as error:
-            raise InputError(f"{path}: not a stage record ({error}); delete it and the stage runs again") from None
-        return record if self.clip_path(record.digest).exists() else None
+        return parse_record(path, read_json(path)) if path.exists() else None
 
     def put_stage(self, record: StageRecord) -> None:
         """Write the record; the clip it names must have been put before."""
         write_json(self.stage_path(record.key), asdict(record))
+
+    def keys(self) -> frozenset[str]:
+        """Keys of all records, from listing the folders once."""
+        return frozenset(_stems(self.root / "stages"))
+
+    def digests(self) -> frozenset[str]:
+        """Digests of all clips, likewise."""
+        return frozenset(_stems(self.root / "clips"))
+
+    def sweep(self) -> int:
+        """Remove what processes of this machine left when they were killed; returns how many files.
+
+        Half-written files and leases of living processes, and of other machines, stay.
+        """
+        folders = [self.root, *(self.root / name for name in ("clips", "previews", "stages", "leases"))]
+        left = [Path(e.path) for f in folders for e in _entries(f) if left_behind(e.name)]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left) + self.leases.sweep()
+
+
+def parse_record(path: Path | str, data: Any) -> StageRecord:
+    """A stage record from plain data; fields that a later version added are left out."""
+    try:
+        return StageRecord(**{name: value for name, value in data.items() if name in FIELDS})
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a stage record ({error}); delete it and the stage runs again") from None
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Files of a folder and of its two-letter subfolders."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if len(entry.name) == 2 and entry.is_dir():
+            yield from os.scandir(entry.path)
+        elif entry.is_file():
+            yield entry
+
+
+def _stems(folder: Path) -> Iterator[str]:
+    return (entry.name.partition(".")[0] for entry in _entries(folder) if entry.name[0] != ".")
 
 
 def environment() -> dict[str, Any]:

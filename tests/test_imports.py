@@ -19,7 +19,22 @@ from magicvideo.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("magicvideo", "evals", "ablations", "annotation", "reports")
-GROUND = tuple(f"magicvideo.{m}" for m in ("errors", "files", "clip", "config", "runs", "weights", "prompts", "checks"))
+GROUND_MODULES = (
+    "errors",
+    "files",
+    "clip",
+    "config",
+    "runs",
+    "weights",
+    "prompts",
+    "checks",
+    "machine",
+    "leases",
+    "shared",
+    "store_check",
+    "index",
+)
+GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
 PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline")

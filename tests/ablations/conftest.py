@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
+import pocket_fake
 import pytest
+from run_checks import DIFFERENT, USES
 
-FAKE = Path(__file__).parent / "pocket_fake.py"
+from ablations.execute import execute
+from ablations.grid import load_grid
 
 TINY = """\
 name: tiny
@@ -24,13 +25,7 @@ metrics: [flicker, motion_magnitude]
 
 @pytest.fixture(scope="session")
 def fake() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pocket_fake", FAKE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pocket_fake"] = module
-    spec.loader.exec_module(module)
-    return module
+    return pocket_fake
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +39,14 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, fake: ModuleType, tiny_text: str) -> Path:
+    """The run folder of an uninterrupted run of the tiny grid, not to be changed."""
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(tiny_text)
+    outcome = execute(load_grid(folder / "tiny.yaml"), folder / "run", fake.engine(), progress=False)
+    assert (outcome.computed, outcome.reused) == (DIFFERENT, USES - DIFFERENT)
+    return folder / "run"

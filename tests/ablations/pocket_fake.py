@@ -3,21 +3,28 @@
 Deterministic, a few milliseconds a stage, real clips and records in a real store. `controlnet` and `noise_prior` off
 add noise to the keyframes, `v2v` off enlarges without smoothing. Run as a program it ablates a grid, to be killed:
 
-    python pocket_fake.py GRID OUT SECONDS_PER_STAGE
+    python pocket_fake.py GRID OUT SECONDS_PER_STAGE [WORKERS [EXECUTOR [STORE]]]
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from ablations.execute import Engine, execute
+from ablations.execute import execute
+from ablations.executors import Setup
+from ablations.executors.work import Engine
 from ablations.grid import load_grid
+from ablations.plan import BoundKey
 from magicvideo.clip import VideoClip, from_floats, resize
 from magicvideo.config import STAGES, PipelineConfig
 from magicvideo.runs import StageRecord, Store, content_key
@@ -48,19 +55,19 @@ class FakePipeline:
         for stage in STAGES:
             inputs = tuple(r.digest for r in records)
             key = stage_key(self.config, stage, prompt, seed, inputs)
-            digest = inputs[-1] if inputs else ""
-            records.append(self.store.stage(key) or self._compute(stage, key, prompt, seed, digest))
+            records.append(self.store.stage(key) or self.compute(stage, key, prompt, seed, inputs))
         return records
 
-    def _compute(self, stage: str, key: str, prompt: str, seed: int, digest: str) -> StageRecord:
+    def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
         begin = time.perf_counter()
         time.sleep(self.delay)
-        before = self.store.clip(digest) if digest else None
+        before = self.store.clip(digests[-1]) if digests else None
         clip = getattr(self, f"_{stage}")(prompt, seed, before)
         height, width = clip.size
         made = self.store.put_clip(clip)
         seconds = time.perf_counter() - begin
-        record = StageRecord(key, stage, made, seconds, len(clip), height, width, clip.fps)
+        size = self.store.clip_path(made).stat().st_size
+        record = StageRecord(key, stage, made, seconds, len(clip), height, width, clip.fps, bytes=size)
         self.store.put_stage(record)
         return record
 
@@ -96,9 +103,50 @@ class FakePipeline:
         return from_floats(np.stack([*blends, frames[-1]]), before.fps * factor)
 
 
+@dataclass
+class FaultyPipeline(FakePipeline):
+    """Does at one stage of one seed what went wrong elsewhere; `once` is a file that says that it has happened."""
+
+    faults: tuple[tuple[str, int, str], ...] = ()
+    once: Path | None = None
+
+    def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
+        for where, which, what in self.faults:
+            if (where, which) == (stage, seed):
+                self._go_wrong(what)
+        return super().compute(stage, key, prompt, seed, digests)
+
+    def _go_wrong(self, what: str) -> None:
+        if what == "raise":
+            raise ValueError("this prompt cannot be drawn")
+        if what == "memory":
+            np.ones(1 << 42)
+        if what == "die" or (what == "die once" and self.once is not None and not self.once.exists()):
+            if self.once is not None:
+                self.once.write_text("done")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stage_keys(config: PipelineConfig) -> BoundKey:
+    return partial(stage_key, config)
+
+
 def engine(delay: float = 0.0) -> Engine:
-    return Engine(lambda config, store: FakePipeline(config, store, delay), stage_key)
+    return Engine(partial(FakePipeline, delay=delay), stage_keys)
+
+
+def faulty(*faults: tuple[str, int, str], once: Path | None = None) -> Engine:
+    return Engine(partial(FaultyPipeline, faults=faults, once=once), stage_keys)
+
+
+def main(grid: str, out: str, delay: str = "0", workers: str = "1", executor: str = "local", store: str = "") -> None:
+    setup = Setup(executor, int(workers))
+    made = engine(float(delay))
+    outcome = execute(load_grid(Path(grid)), Path(out), made, progress=False, setup=setup, store=store or None)
+    print(outcome.computed)
 
 
 if __name__ == "__main__":
-    execute(load_grid(Path(sys.argv[1])), Path(sys.argv[2]), engine(float(sys.argv[3])), progress=False)
+    import pocket_fake  # by its name, so that other processes find the pipeline there too
+
+    pocket_fake.main(*sys.argv[1:])

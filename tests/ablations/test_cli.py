@@ -15,7 +15,9 @@ from magicvideo.cli import main
 
 @pytest.fixture(autouse=True)
 def _fake_engine(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablations.execute.pocket_engine", fake.engine)
+    monkeypatch.setattr("ablations.execute.pocket_engine", lambda threads=1: fake.engine())
+    monkeypatch.setattr("ablations.cli.default_workers", lambda: 1)
+    monkeypatch.setattr("ablations.demo.default_workers", lambda: 1)
 
 
 def test_ablate_prints_one_object_and_writes_the_report(
@@ -43,7 +45,8 @@ def test_a_dry_run_counts_and_leaves_nothing(tiny: Path, tmp_path: Path, capsys:
     printed = capsys.readouterr()
     result = json.loads(printed.out)
     assert result["stages"] == {"compute": 36, "reuse": 12}
-    assert result["by_stage"]["i2v"] == {"compute": 8, "found": 0, "shared": 4, "seconds": None}
+    unknown = {"seconds": None, "bytes": None, "peak_memory": None}
+    assert result["by_stage"]["i2v"] == {"compute": 8, "found": 0, "shared": 4, **unknown}
     assert "i2v: 8 to compute, 0 found, 4 shared" in printed.err
     assert not out.exists()
 

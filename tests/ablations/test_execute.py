@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from run_checks import DIFFERENT, ROOT, USES, check_whole, numbers, stage_times
 
 from ablations.effects import effects
 from ablations.execute import execute, plan_run
@@ -22,35 +22,6 @@ from ablations.grid import load_grid
 from magicvideo.errors import InputError
 from magicvideo.files import read_json, read_jsonl
 from magicvideo.runs import Store
-
-ROOT = Path(__file__).parents[2]
-DIFFERENT, USES = 36, 48
-"""Stages of the tiny grid: different ones, and all uses (see test_plan)."""
-
-
-def numbers(run: Path) -> tuple[list[Any], str]:
-    """What must not depend on interruptions: items without their measured seconds, and the scores' bytes."""
-    items = read_jsonl(run / "items.jsonl")
-    for item in items:
-        for stage in item["stages"].values():
-            stage.pop("seconds")
-    return items, (run / "scores.jsonl").read_text()
-
-
-def stage_times(run: Path) -> dict[str, int]:
-    """Stage records and when each was written."""
-    return {p.name: p.stat().st_mtime_ns for p in (run / "store" / "stages").rglob("*.json") if p.name[0] != "."}
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, fake: ModuleType, tiny_text: str) -> Path:
-    """The run folder of an uninterrupted run of the tiny grid, not to be changed."""
-
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(tiny_text)
-    outcome = execute(load_grid(folder / "tiny.yaml"), folder / "run", fake.engine(), progress=False)
-    assert (outcome.computed, outcome.reused) == (DIFFERENT, USES - DIFFERENT)
-    return folder / "run"
 
 
 def test_the_run_folder_holds_what_was_asked_made_and_scored(finished: Path) -> None:
@@ -124,7 +95,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_numbers(
         now = stage_times(out)
         assert {k: now[k] for k in seen} == seen, "a finished stage was computed again"
         seen = now
-        _check_whole(out)
+        check_whole(out)
     killed += _kill_when(command, lambda: (out / "cache").exists(), rng)
     assert killed >= 5, "the kills came too late to try anything"
     assert len(stage_times(out)) == DIFFERENT
@@ -149,18 +120,6 @@ def _kill_when(command: list[str], ready: Any, rng: random.Random) -> bool:
     _, errors = process.communicate()
     assert process.returncode in (-signal.SIGKILL, 0), errors.decode()
     return process.returncode != 0
-
-
-def _check_whole(out: Path) -> None:
-    """Whatever has a final name is whole: records parse and name a clip that reads back bit-exact."""
-    store = Store(out / "store")
-    for name in stage_times(out):
-        record = store.stage(name.removesuffix(".json"))
-        assert record is not None
-        assert store.clip(record.digest).digest == record.digest
-    for path in out.glob("*.json*"):
-        if not path.name.startswith("."):
-            [json.loads(line) for line in path.read_text().splitlines()] if path.suffix == ".jsonl" else read_json(path)
 
 
 def test_a_folder_with_another_grid_is_refused_and_left_as_it_was(tmp_path: Path, tiny: Path, fake: ModuleType) -> None:

@@ -18,7 +18,7 @@ def test_items_come_arm_by_arm_with_the_full_model_first(tiny: Path) -> None:
 
 
 def test_a_new_store_shares_everything_before_the_switch(tiny: Path, tmp_path: Path, fake: ModuleType) -> None:
-    made = plan(expand(load_grid(tiny)), Store(tmp_path / "s"), fake.stage_key)
+    made = plan(expand(load_grid(tiny)), Store(tmp_path / "s"), fake.stage_keys)
     counts = {stage: (c.compute, c.found, c.shared) for stage, c in made.counts.items()}
     # 4 videos an arm: all arms share T2I; leaving out V2V shares I2V too; behind a switch nothing is shared
     assert counts == {"t2i": (4, 0, 8), "i2v": (8, 0, 4), "v2v": (12, 0, 0), "vfi": (12, 0, 0)}
@@ -32,7 +32,7 @@ def test_finished_stages_are_found_and_predict_the_cost(tiny: Path, tmp_path: Pa
     store, items = Store(tmp_path / "s"), expand(load_grid(tiny))
     first = items[0]
     records = fake.engine().make(first.arm.config, store).run(first.prompt.prompt, first.seed)
-    made = plan(items, store, fake.stage_key)
+    made = plan(items, store, fake.stage_keys)
     assert made.items[0].done
     assert [step.record for step in made.items[0].steps] == records
     counts = {stage: (c.compute, c.found, c.shared) for stage, c in made.counts.items()}
@@ -44,5 +44,5 @@ def test_finished_stages_are_found_and_predict_the_cost(tiny: Path, tmp_path: Pa
 
 def test_planning_writes_nothing(tiny: Path, tmp_path: Path, fake: ModuleType) -> None:
     before = sorted(tmp_path.rglob("*"))
-    plan(expand(load_grid(tiny)), Store(tmp_path / "s"), fake.stage_key)
+    plan(expand(load_grid(tiny)), Store(tmp_path / "s"), fake.stage_keys)
     assert sorted(tmp_path.rglob("*")) == before
