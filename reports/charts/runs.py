@@ -86,7 +86,7 @@ def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WI
     best = [] if better is None else front(places, better)
     rows = [{**vars(place), "name": plain(place.name), "best": place in best} for place in places]
     x = alt.X("cost:Q", title=cost.axis, scale=alt.Scale(zero=False, padding=16), axis=alt.Axis(tickCount=4))
-    y = alt.Y("quality:Q", scale=_domain(rows, "quality"), axis=alt.Axis(title=quality.axis, tickCount=4))
+    y = alt.Y("quality:Q", scale=domain(rows, "quality"), axis=alt.Axis(title=quality.axis, tickCount=4))
     marks = []
     if line := [row for row in rows if row["best"]]:
         step = layer(line).mark_line(interpolate="step-after", color=STYLES["better"][0], strokeDash=[5, 3])
@@ -116,7 +116,7 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> Layer
         scale=alt.Scale(domain=[ends[0] - 0.5, ends[1] + 0.5], nice=False),
         axis=alt.Axis(tickMinStep=1, tickCount=6, format="d"),
     )
-    y = alt.Y("value:Q", scale=_domain(rows, "value"), axis=alt.Axis(title=metric.axis, tickCount=4))
+    y = alt.Y("value:Q", scale=domain(rows, "value"), axis=alt.Axis(title=metric.axis, tickCount=4))
     marks = []
     if changed := [row for row in rows if row["changed"]]:
         at = [{**row, "at": row["order"] - 0.5} for row in changed]
@@ -126,7 +126,7 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> Layer
         marks.append(text.encode(x=alt.X("at:Q"), y=alt.value(-6), text="name:N"))
     if len(ranged := [row for row in rows if row["low"] is not None]) > 1:
         band = layer(ranged).mark_area(color=SERIES[0], opacity=0.18)
-        marks.append(band.encode(x=x, y=alt.Y("low:Q", scale=_domain(rows, "value")), y2="high:Q"))
+        marks.append(band.encode(x=x, y=alt.Y("low:Q", scale=domain(rows, "value")), y2="high:Q"))
     marks.append(layer(rows).mark_line(color=SERIES[0], strokeWidth=1.5).encode(x=x, y=y))
     tips = [alt.Tooltip("name:N"), *(alt.Tooltip(f"{key}:Q", format=".4~g") for key in ("value", "low", "high"))]
     size = 40 if len(rows) <= 60 else 12
@@ -159,7 +159,7 @@ def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WI
     names = [plain(name) for name in kept]
     rows = [{**vars(level), "name": plain(level.name), "series": plain(g)} for g, ls in kept.items() for level in ls]
     x = alt.X("order:Q", title="runs, oldest first", axis=alt.Axis(tickMinStep=1, tickCount=6, format="d"))
-    y = alt.Y("value:Q", scale=_domain(rows, "value"), axis=alt.Axis(title=metric.axis, tickCount=4))
+    y = alt.Y("value:Q", scale=domain(rows, "value"), axis=alt.Axis(title=metric.axis, tickCount=4))
     colour = alt.Color("series:N", title=None, scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])))
     dash = alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
     shape = alt.Shape("series:N", title=None, scale=alt.Scale(domain=names, range=list(SHAPES[: len(names)])))
@@ -187,8 +187,9 @@ def _labels(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, width: int) -> list[
     ]
 
 
-def _domain(rows: list[dict[str, Any]], key: str) -> alt.Scale:
-    ends = [row[k] for row in rows for k in (key, "low", "high") if row.get(k) is not None]
+def domain(rows: list[dict[str, Any]], key: str, low: str = "low", high: str = "high") -> alt.Scale:
+    """All values and interval ends with a little room; an axis that need not begin at zero."""
+    ends = [row[k] for row in rows for k in (key, low, high) if row.get(k) is not None]
     room = 0.06 * (max(ends) - min(ends)) or abs(ends[0]) * 0.1 or 1.0
     return alt.Scale(domain=[min(ends) - room, max(ends) + room], zero=False, nice=False)
 

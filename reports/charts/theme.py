@@ -90,8 +90,8 @@ def configure(chart: Layers, height: int, width: int = WIDTH) -> Layers:
             labelFontSize=11,
             titleFontSize=11,
             orient="top",
-            labelLimit=140,
-            columns=2,
+            labelLimit=100,
+            columns=3,
         )
     )
 

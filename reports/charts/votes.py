@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from reports.charts.runs import Named
+from reports.charts.runs import Named, domain
 from reports.charts.theme import INK, LINE, MUTED, PAPER, ROW, SERIES, STYLES, WIDTH, Layers, configure, layer
 from reports.tables import plain
 
@@ -106,15 +106,16 @@ class Met:
 def scatter(points: Sequence[Met], metric: Named, note: str = "") -> Layers:
     """A metric against people's preference, one point a system; the line at 0 is where people see no difference."""
     rows = [{**vars(point), "system": plain(point.system)} for point in points]
-    x = alt.X("metric:Q", title=metric.axis, scale=alt.Scale(zero=False, padding=16), axis=alt.Axis(tickCount=4))
-    y = alt.Y("net:Q", title="net win (preferred minus not)", axis=alt.Axis(format="+.0%", tickCount=5))
+    x = alt.X("metric:Q", title=metric.axis, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=4))
+    axis = alt.Axis(title="net win (preferred minus not)", format="+.0%", tickCount=5)
+    y = alt.Y("net:Q", scale=domain([*rows, {"net": 0.0}], "net", "net_low", "net_high"), axis=axis)
     zero = layer([{"zero": 0}]).mark_rule(color=LINE).encode(y=alt.Y("zero:Q"))
     marks = [zero]
     if ranged := [row for row in rows if row["net_low"] is not None]:
         marks.append(layer(ranged).mark_rule(color=MUTED).encode(x=x, y=alt.Y("net_low:Q"), y2="net_high:Q"))
     marks.append(layer(rows).mark_point(size=70, filled=True, opacity=1, color=SERIES[0]).encode(x=x, y=y))
-    labels = layer(rows).mark_text(dy=-10, fontSize=11, color=INK, limit=110).encode(x=x, y=y, text="system:N")
-    marks.append(labels)
+    labels = layer(rows).mark_text(align="left", dx=8, fontSize=11, color=INK, limit=110)
+    marks.append(labels.encode(x=x, y=y, text="system:N"))
     if note:
         marks.append(
             layer([{}])
