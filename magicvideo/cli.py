@@ -51,6 +51,8 @@ VERBS = {
         "reports.compare_cli",
         "say whether a run got worse than another, and fail if it did",
         "magicvideo compare runs/main runs/new --gate gate.yaml",
+    "dashboard": Verb(
+        "reports.dashboard.cli", "pages over a folder of runs and studies, in the browser", "magicvideo dashboard runs"
     ),
     "study": Verb(
         "annotation.cli", "preference studies and what their votes say", "magicvideo study report --counts counts.csv"

@@ -1,0 +1,75 @@
+"""Runs and studies read when a page needs them, and kept while their records stay as they are."""
+
+from __future__ import annotations
+
+import shutil
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from magicvideo.errors import InputError
+from reports.dashboard import state
+from reports.evaluation import EvaluationRun, read_evaluation
+from reports.findings import Findings
+from reports.store import Entry, cache_folder
+
+KEPT = 8
+DRAWS = 400
+"""Of the bootstrap of votes: quick to look at; `magicvideo report` takes more."""
+
+
+def evaluation(id: str) -> EvaluationRun:
+    return _evaluation(state.index().path(id), state.index().signature(id))
+
+
+def ablation(id: str) -> Findings:
+    return _ablation(state.index().path(id), state.index().signature(id))
+
+
+def study(id: str, base: str | None = None, scores: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The results of a study's votes so far. Raises `InputError` where there are none, or the study is not whole."""
+    return _study(state.index().path(id), state.index().signature(id), base, scores)
+
+
+@lru_cache(maxsize=KEPT)
+def _evaluation(path: Path, _: str) -> EvaluationRun:
+    return read_evaluation(path)
+
+
+@lru_cache(maxsize=KEPT)
+def _ablation(path: Path, _: str) -> Findings:
+    from reports.ablation import derive
+    from reports.folder import read_run
+
+    return derive(read_run(path))
+
+
+@lru_cache(maxsize=KEPT)
+def _study(path: Path, _: str, base: str | None, scores: tuple[str, ...]) -> dict[str, Any]:
+    from reports.study import results
+
+    return results(path, base=base, scores=scores, draws=DRAWS, database=copied_votes(path))
+
+
+def copied_votes(study: Path) -> str:
+    """The address of a copy of the study's votes: opening a database writes beside it, and a store is only read."""
+    source = study / "votes.sqlite"
+    if not source.exists():
+        raise InputError(f"{study.name}: no votes yet")
+    folder = cache_folder() / "votes" / sha256(str(study.resolve()).encode()).hexdigest()[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("votes.sqlite", "votes.sqlite-wal", "votes.sqlite-shm"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("votes.sqlite-wal", "votes.sqlite"):
+        if (study / name).exists():
+            shutil.copyfile(study / name, folder / name)
+    return f"sqlite:///{folder / 'votes.sqlite'}"
+
+
+def clip_of(entry: Entry, clip: str) -> Path:
+    """Where a video of an evaluation may lie now: where it was, or beside its run in a store that moved."""
+    path = Path(clip)
+    folder = state.index().path(entry.id)
+    near = [folder / path, folder / path.name, folder.parent / path, state.index().store / path]
+    return next((p for p in ([path] if path.is_absolute() else [*near, path]) if p.exists()), path)
