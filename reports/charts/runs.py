@@ -170,20 +170,28 @@ def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WI
 
 
 def _labels(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
-    """Names beside their points: to the left of those in the right half, so that they stay inside."""
+    """Names beside their points, to the left of those in the right half; none where another name would lie over it."""
     if not rows:
         return []
-    middle = (min(row["cost"] for row in rows) + max(row["cost"] for row in rows)) / 2
-    sides = (
-        ("left", 8, [r for r in rows if r["cost"] <= middle]),
-        ("right", -8, [r for r in rows if r["cost"] > middle]),
-    )
+    low, high = min(row["cost"] for row in rows), max(row["cost"] for row in rows)
+    bottom, top = min(row["quality"] for row in rows), max(row["quality"] for row in rows)
+    kept: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: not row["best"]):
+        near = [
+            other
+            for other in kept
+            if abs(row["cost"] - other["cost"]) < 0.5 * (high - low)
+            and abs(row["quality"] - other["quality"]) < 0.09 * (top - bottom)
+        ]
+        kept += [] if near else [row]
+    middle = (low + high) / 2
+    sides = (("left", 8, lambda cost: cost <= middle), ("right", -8, lambda cost: cost > middle))
     return [
         layer(mine)
-        .mark_text(align=align, dx=dx, dy=-8, fontSize=11, color=INK, limit=width // 2 - 12)
+        .mark_text(align=align, dx=dx, dy=-9, fontSize=11, color=INK, limit=width // 2 - 12)
         .encode(x=x, y=y, text="name:N")
-        for align, dx, mine in sides
-        if mine
+        for align, dx, fits in sides
+        if (mine := [row for row in kept if fits(row["cost"])])
     ]
 
 

@@ -52,6 +52,7 @@ COLOURS: dict[Ground, dict[str, str]] = {
 }
 """What the stand-ins are where no page gives its own: the colours of `assets/report.css`."""
 WIDTH, ROW = 324, 40
+PADDING = {"left": 2, "top": 2, "right": 2, "bottom": 2}
 DIRECTION = {True: "higher is better", False: "lower is better", None: "neither side is better"}
 
 
@@ -68,7 +69,7 @@ def layer(rows: list[dict[str, Any]]) -> alt.Chart:
 def configure(chart: Layers, height: int, width: int = WIDTH) -> Layers:
     """Size, type and lines that all charts share."""
     return (
-        chart.properties(width=width, height=height, background="transparent", padding=2)
+        chart.properties(width=width, height=height, background="transparent", padding=PADDING)
         .configure(aria=False, font="sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
@@ -117,7 +118,7 @@ def inline(chart: Layers, label: str) -> str:
 def drawing(chart: Layers, ground: Ground = "light") -> str:
     """A whole SVG file in real colours, on its own ground."""
     spec = themed(chart, ground)
-    return _svg({**spec, "background": COLOURS[ground][PAPER], "padding": 12})
+    return _svg({**spec, "background": COLOURS[ground][PAPER], "padding": dict.fromkeys(PADDING, 12)})
 
 
 def themed(chart: Layers, ground: Ground) -> dict[str, Any]:

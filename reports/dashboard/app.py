@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reports.dashboard.pages import navigate
+from reports.dashboard.navigation import navigate
 
 st.set_page_config("magicvideo", layout="wide")
 navigate().run()

@@ -29,7 +29,7 @@ __all__ = ["heading", "literal", "paragraphs"]
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.9rem 1.2rem 2rem; max-width: 1300px; }
 [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; font-family: inherit; }
-[data-testid="stDownloadButton"] button { min-height: 1.9rem; padding: 0 0.6rem; }
+[data-testid="stDownloadButton"] button { min-height: 1.6rem; opacity: 0.75; }
 </style>"""
 ARROWS = {True: "↑", False: "↓", None: "↕"}
 """Beside a metric's name: which way is better."""
@@ -64,7 +64,7 @@ def pick(label: str, options: Sequence[str], key: str, told: Mapping[str, str] |
     words = told or {}
 
     def text(option: str) -> str:
-        return literal(short(words.get(option, option)))
+        return short(words.get(option, option))  # options are shown as text; labels are read as Markdown
 
     found = st.selectbox(label, options, index=first, format_func=text, key=key, bind="query-params")
     return str(found)
@@ -107,9 +107,18 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 def chart(drawn: alt.LayerChart, key: str, wide: bool = False) -> None:
     """A chart in the page's colours, and its SVG to take away."""
-    st.vega_lite_chart(spec=themed(drawn, ground()), theme=None, width="stretch" if wide else "content", key=key)
-    data = lambda: drawing(drawn)  # noqa: E731
-    st.download_button("SVG", data, f"{key}.svg", "image/svg+xml", key=f"{key}-svg", icon=":material/download:")
+    spec = themed(drawn, ground())
+    if not wide:
+        spec["autosize"] = {"type": "pad"}  # else Streamlit fits axes into the height, and rows lie over each other
+    st.vega_lite_chart(spec=spec, theme=None, width="stretch" if wide else "content", key=key)
+    export("SVG", lambda: drawing(drawn), key)
+
+
+def export(kind: str, made: Callable[[], str], key: str) -> None:
+    """A button that makes the file when it is pressed."""
+    mime = {"CSV": "text/csv", "SVG": "image/svg+xml"}[kind]
+    name = f"{key}.{kind.lower()}"
+    st.download_button(kind, made, name, mime, key=f"{key}-{kind}", icon=":material/download:", type="tertiary")
 
 
 def watch(key: str, left: Path, right: Path, labels: tuple[str, str], prompt: str) -> None:

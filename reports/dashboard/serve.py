@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ def application(store: Path, videos: Sequence[Path] = ()) -> Any:
     """The whole dashboard as an ASGI application. Raises `InputError` for a folder that is not there."""
     from streamlit.starlette import App
 
+    from reports.dashboard.navigation import PAGES
+
     for folder in (store, *videos):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
     os.environ[state.STORE] = str(store.absolute())
     os.environ[state.VIDEOS] = os.pathsep.join(str(folder.absolute()) for folder in videos)
     state.index().entries()
+    for name in PAGES:  # now, so that the first visitor does not wait for pandas and Altair
+        import_module(f"reports.dashboard.pages.{name}")
     return App(APP, routes=routes(state.videos()))
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import streamlit as st
 
 from reports.attention import Notice, notices
-from reports.dashboard import pages, state
+from reports.dashboard import navigation, state
 from reports.dashboard.common import heading, nothing, say, short, table
 from reports.store import Entry
 from reports.words import plural
@@ -54,7 +54,7 @@ def row(entry: Entry) -> dict[str, str | int]:
 def _notice(place: int, notice: Notice) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"notice{place}"):
         st.text(f"{notice.mark}  {short(notice.text, 400)}")
-        pages.link(notice.page, LABELS[notice.page], **notice.query)
+        navigation.link(notice.page, LABELS[notice.page], **notice.query)
 
 
 def _counted(found: tuple[Entry, ...]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from reports.attention import lines
 from reports.charts import Level, history
 from reports.charts.runs import Named
-from reports.dashboard import pages
+from reports.dashboard import navigation
 from reports.dashboard.common import ARROWS, chart, entries, heading, metrics_of, nothing, pick, say, table
 from reports.folder import Metric
 from reports.store import Entry
@@ -69,4 +69,6 @@ def _shown(line: Sequence[Entry], metric: Metric) -> None:
     ]
     table(rows, "history-table")
     if len(same) > 1:
-        pages.link("compare", "Compare the newest with the one before", base=same[-2][0].id, candidate=same[-1][0].id)
+        navigation.link(
+            "compare", "Compare the newest with the one before", base=same[-2][0].id, candidate=same[-1][0].id
+        )

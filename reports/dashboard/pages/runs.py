@@ -12,9 +12,9 @@ from reports import tags
 from reports.charts import Bar
 from reports.charts.runs import Named
 from reports.charts.values import values
-from reports.dashboard import pages, state
-from reports.dashboard.common import ARROWS, as_csv, chart, heading, literal, metrics_of, nothing, pick, say, table
-from reports.dashboard.overview import row
+from reports.dashboard import navigation, state
+from reports.dashboard.common import ARROWS, as_csv, chart, export, heading, metrics_of, nothing, pick, say, table
+from reports.dashboard.pages.overview import row
 from reports.folder import Metric
 from reports.store import Entry
 from reports.tables import decimals, interval, number
@@ -46,7 +46,7 @@ def _filtered(found: Sequence[Entry], tagged: dict[str, list[str]]) -> list[Entr
         text = st.text_input("Find", key="find", bind="query-params", placeholder="name, branch, commit, tag")
         kind = st.selectbox("Kind", KINDS, key="kind", bind="query-params", width=160)
         branches = ["all", *sorted({e.branch for e in found if e.branch})]
-        branch = st.selectbox("Branch", branches, key="branch", bind="query-params", width=200, format_func=literal)
+        branch = st.selectbox("Branch", branches, key="branch", bind="query-params", width=200)
     words = (text or "").lower().split()
     kept = [e for e in found if kind in ("all", e.kind) and branch in ("all", e.branch)]
     return [e for e in kept if all(word in _searched(e, tagged) for word in words)]
@@ -72,7 +72,7 @@ def _choose(shown: Sequence[Entry], tagged: dict[str, list[str]]) -> list[Entry]
         key="runs-table",
         column_config={"name": st.column_config.TextColumn(width="medium", pinned=True)},
     )
-    st.download_button("CSV", lambda: as_csv(frame), "runs.csv", "text/csv", icon=":material/download:")
+    export("CSV", lambda: as_csv(frame), "runs")
     chosen = [shown[at] for at in event["selection"]["rows"] if at < len(shown)]
     st.query_params["run"] = [e.id for e in chosen]
     return chosen
@@ -85,9 +85,7 @@ def _tag(chosen: Sequence[Entry], tagged: dict[str, list[str]]) -> None:
     with st.popover("Tags", icon=":material/label:"):
         every = sorted({tag for found in tagged.values() for tag in found})
         common = [tag for tag in every if all(tag in tagged.get(e.id, ()) for e in chosen)]
-        wanted = st.multiselect(
-            f"Tags of the {len(chosen)} ticked", every, default=common, accept_new_options=True, format_func=literal
-        )
+        wanted = st.multiselect(f"Tags of the {len(chosen)} ticked", every, default=common, accept_new_options=True)
         if st.button("Save"):
             tags.change(state.index().store, [e.id for e in chosen], set(wanted), set(common) - set(wanted))
             st.rerun()
@@ -106,7 +104,7 @@ def _compare(compared: Sequence[Entry]) -> None:
         chart(values(bars, Named(metrics[name].title, metrics[name].unit, metrics[name].higher_is_better)), "runs")
     if len(compared) == 2:
         new, old = sorted(compared, key=lambda e: (e.created, e.id), reverse=True)
-        pages.link("compare", "Compare the two, prompt by prompt", base=old.id, candidate=new.id)
+        navigation.link("compare", "Compare the two, prompt by prompt", base=old.id, candidate=new.id)
 
 
 def _compared(metric: Metric, compared: Sequence[Entry]) -> dict[str, Any]:
