@@ -51,6 +51,7 @@ VERBS = {
         "reports.compare_cli",
         "say whether a run got worse than another, and fail if it did",
         "magicvideo compare runs/main runs/new --gate gate.yaml",
+    ),
     "dashboard": Verb(
         "reports.dashboard.cli", "pages over a folder of runs and studies, in the browser", "magicvideo dashboard runs"
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from magicvideo.errors import InputError
 from magicvideo.files import read_json
-from reports.folder import Metric, read_lines, metric_about
+from reports.folder import Metric, metric_about, read_lines
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ def names() -> list[str]:
 
 
 def page(name: str, folder: Path | None = None) -> str | None:
-    """The page's text, its headings two levels lower; None where there is none. A name from a run is only looked up if it could be a metric's."""
+    """The page's text, its headings two levels lower; None where there is none.
+
+    A name from a run is only looked up if it could be a metric's.
+    """
     path = (folder or PAGES) / f"{name}.md"
     if not NAME.fullmatch(name) or not path.is_file():
         return None

@@ -28,7 +28,7 @@ Status = Literal["complete", "running", "broken"]
 RECORDS = ("run.json", "summary.json", "study.json", "scores.jsonl", "items.jsonl", "votes.sqlite", "votes.sqlite-wal")
 SKIPPED = ("store", "cache", "media", "clips", "previews", "stages", "node_modules")
 DEPTH = 2
-FORMAT = 1
+FORMAT = 2
 """Raised when entries change their form: an older index is then built anew."""
 FRESH_SECONDS = 2.0
 """So long a scan of the folder is taken as it is."""
@@ -55,6 +55,7 @@ class Entry:
     """Videos that were to be scored; pairs of a study."""
     arms: tuple[str, ...] = ()
     """Titles of an ablation's arms, or names of a study's systems."""
+    arm_names: tuple[str, ...] = ()
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name -> title, unit, higher_is_better, reads, protocol; of an evaluation also value, low, high, n, unscored."""
     touched: float = 0.0
@@ -193,6 +194,7 @@ def _ablation(id: str, record: Mapping[str, Any], touched: float) -> Entry:
         title=str(record.get("question") or record.get("name") or ""),
         items=len(arms) * len(record["prompts"]) * len(record["seeds"]),
         arms=arms,
+        arm_names=tuple(str(arm["name"]) for arm in record["arms"]),
         metrics={str(name): dict(told) for name, told in record["metrics"].items()},
         touched=touched,
         **_common(record),
@@ -230,7 +232,9 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _entry_of(data: dict[str, Any]) -> Entry:
     known = {f.name for f in fields(Entry)}
-    return Entry(**{name: tuple(v) if name == "arms" else v for name, v in data.items() if name in known})
+    return Entry(
+        **{name: tuple(v) if name in ("arms", "arm_names") else v for name, v in data.items() if name in known}
+    )
 
 
 def _folders(store: Path) -> Iterator[tuple[str, Path, dict[str, os.stat_result]]]:

@@ -10,17 +10,12 @@ from typing import Any
 
 from magicvideo.errors import InputError
 from reports.dashboard import state
-from reports.evaluation import EvaluationRun, read_evaluation
 from reports.findings import Findings
-from reports.store import Entry, cache_folder
+from reports.store import cache_folder
 
 KEPT = 8
 DRAWS = 400
 """Of the bootstrap of votes: quick to look at; `magicvideo report` takes more."""
-
-
-def evaluation(id: str) -> EvaluationRun:
-    return _evaluation(state.index().path(id), state.index().signature(id))
 
 
 def ablation(id: str) -> Findings:
@@ -30,11 +25,6 @@ def ablation(id: str) -> Findings:
 def study(id: str, base: str | None = None, scores: tuple[str, ...] = ()) -> dict[str, Any]:
     """The results of a study's votes so far. Raises `InputError` where there are none, or the study is not whole."""
     return _study(state.index().path(id), state.index().signature(id), base, scores)
-
-
-@lru_cache(maxsize=KEPT)
-def _evaluation(path: Path, _: str) -> EvaluationRun:
-    return read_evaluation(path)
 
 
 @lru_cache(maxsize=KEPT)
@@ -67,9 +57,9 @@ def copied_votes(study: Path) -> str:
     return f"sqlite:///{folder / 'votes.sqlite'}"
 
 
-def clip_of(entry: Entry, clip: str) -> Path:
-    """Where a video of an evaluation may lie now: where it was, or beside its run in a store that moved."""
-    path = Path(clip)
-    folder = state.index().path(entry.id)
-    near = [folder / path, folder / path.name, folder.parent / path, state.index().store / path]
-    return next((p for p in ([path] if path.is_absolute() else [*near, path]) if p.exists()), path)
+def clip_of(run: Path, clip: Path) -> Path:
+    """Where a video may lie now: where it was, or beside its run in a store that was moved or copied."""
+    if clip.is_absolute() and clip.exists():
+        return clip
+    near = [run / clip, run / clip.name, run.parent / clip, state.index().store / clip, clip]
+    return next((path for path in near if path.exists()), clip)

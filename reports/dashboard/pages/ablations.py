@@ -151,7 +151,7 @@ def _row(found: Findings, e: Effect) -> dict[str, Any]:
         "difference": number(e.difference, digits, signed=True),
         "95 % interval": interval(e.low, e.high, digits, signed=True),
         "adjusted p": p_value(e.p_adjusted),
-        "full": number(e.full, digits),
+        "full": number(e.base, digits),
         "arm's": number(e.value, digits),
         "detectable": number(e.detectable, digits),
         "n": e.n,

@@ -15,6 +15,8 @@ from reports.folder import Metric
 from reports.store import Entry
 from reports.tables import decimals, interval, number
 
+MARKS = {"better": "▲", "worse": "▼", "different": "◆"}
+
 
 def page() -> None:
     heading("History")
@@ -48,9 +50,15 @@ def _shown(line: Sequence[Entry], metric: Metric) -> None:
     same = [(e, a) for e, a in told if a.get("value") is not None and a.get("protocol") == metric.protocol]
     if len(same) < len(told):
         say(f"{len(told) - len(same)} runs have another protocol or no value, and are left out.", "caption")
+    shifts = _shifts([e for e, _ in same], metric.name)
     levels = [
-        Level(n, e.commit[:7] or e.name, a["value"], a.get("low"), a.get("high")) for n, (e, a) in enumerate(same)
+        Level(n, e.commit[:7] or e.name, a["value"], a.get("low"), a.get("high"), n in shifts)
+        for n, (e, a) in enumerate(same)
     ]
+    for shift in reversed(shifts.values()):
+        say(_since(shift, metric))
+    if not shifts:
+        say("No change of level is shown.", "caption")
     chart(history(levels, Named(metric.title, metric.unit, metric.higher_is_better)), "history", wide=True)
     places = decimals(
         [a["high"] - a["low"] for _, a in same if a.get("low") is not None], [a["value"] for _, a in same]
@@ -69,6 +77,24 @@ def _shown(line: Sequence[Entry], metric: Metric) -> None:
     ]
     table(rows, "history-table")
     if len(same) > 1:
-        navigation.link(
-            "compare", "Compare the newest with the one before", base=same[-2][0].id, candidate=same[-1][0].id
-        )
+        old, new = same[-2][0].id, same[-1][0].id
+        navigation.link("compare", "Compare the newest with the one before", base=old, candidate=new)
+
+
+def _shifts(line: Sequence[Entry], metric: str) -> dict[int, Change]:
+    """Change points by their place in the line; 5 % chance of a false alarm in the whole line."""
+    told = [
+        Point(e.id, e.name, e.created, e.commit, e.branch, e.dirty, {metric: _score(e.metrics[metric])}) for e in line
+    ]
+    return {shift.index: shift for shift in changes(series(told, metric))}
+
+
+def _score(about: Mapping[str, Any]) -> Score:
+    return Score(**{field.name: about.get(field.name) for field in fields(Score)})
+
+
+def _since(shift: Change, metric: Metric) -> str:
+    places = decimals([(shift.high - shift.low) / 2], [shift.after])
+    change = f"{number(shift.before, places)} → {number(shift.after, places)}"
+    span = interval(shift.low, shift.high, places, signed=True)
+    return f"{MARKS[shift.direction]}  Since {shift.entry.name}: {metric.title} {change} (difference {span})"
