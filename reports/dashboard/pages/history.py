@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 import streamlit as st
 
+from evals.metric import Score
 from reports.attention import lines
 from reports.charts import Level, history
 from reports.charts.runs import Named
 from reports.dashboard import navigation
 from reports.dashboard.common import ARROWS, chart, entries, heading, metrics_of, nothing, pick, say, table
 from reports.folder import Metric
+from reports.history import Change, changes, series
+from reports.history import Entry as Point
 from reports.store import Entry
 from reports.tables import decimals, interval, number
 
