@@ -102,7 +102,7 @@ def html(document: Document) -> str:
     """One page without any address: the same document gives the same bytes."""
     from markupsafe import Markup
 
-    from reports.page import ASSETS, environment
+    from reports.templates import ASSETS, environment
 
     script = (ASSETS / "document.js").read_text(encoding="utf-8")
     page = (

@@ -11,10 +11,8 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ablations.effects import Effect, prompts_needed
@@ -25,10 +23,9 @@ from reports.findings import Findings
 from reports.folder import AblationRun, Arm, Metric
 from reports.media import Scene, scenes
 from reports.stages import all_scores, earlier_effects, levels
-from reports.tables import Look, interval, look, number, p_value
-from reports.words import plural, seconds
+from reports.tables import Look, interval, look, number
+from reports.templates import ASSETS, environment
 
-ASSETS = Path(__file__).parent / "assets"
 STAGE_WORDS = {
     "t2i": ("Text to image", "One picture of the prompt: the reference for all that follows."),
     "i2v": ("Image to video", "The picture starts to move: a few small keyframes."),
@@ -86,19 +83,6 @@ def render(found: Findings) -> str:
         )
     )
     return page.encode("utf-8", errors="replace").decode()
-
-
-def environment() -> Environment:
-    """Templates that escape every text and know our ways of writing numbers."""
-    made = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"num": number, "p": p_value, "plural": plural, "seconds": seconds}
-    return made
 
 
 def _context(found: Findings) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ def results(
         "questions": [question.text for question in bundle.questions],
         "design": dict(bundle.design),
         "rules": bundle.rules.model_dump(),
-        "first": str(found["at"].min()),
-        "last": str(found["at"].max()),
+        "first": _day(found["at"].min()),
+        "last": _day(found["at"].max()),
         "gold_and_repeats": len(found),
     }
     return {"study": about, **from_votes(frame, options)}
+
+
+def _day(at: float) -> str:
+    """The day (UTC) of a vote, whose time is in seconds since 1970."""
+    return datetime.fromtimestamp(float(at), UTC).date().isoformat()

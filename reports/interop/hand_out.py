@@ -7,30 +7,15 @@ becomes one run for each arm. Both libraries are optional and imported when they
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magicvideo.errors import InputError
 from magicvideo.files import read_json
 from reports.evaluation import read_evaluation
 from reports.folder import Metric
+from reports.interop.handed import Handed
 
 TARGETS = ("mlflow", "tensorboard")
-
-
-@dataclass(frozen=True)
-class Handed:
-    """One run as other tools know it."""
-
-    name: str
-    tags: Mapping[str, str]
-    scores: Mapping[str, float]
-    """`metric`, `metric/low`, `metric/high`, `metric/n`, `metric/unscored`."""
-    items: Mapping[str, tuple[float, ...]]
-    """Metric -> every video's value, in the run's order."""
-    reads: Mapping[str, str]
-    """Metric -> unit, direction and protocol in words."""
 
 
 def hand_out(run: Path, to: str, out: Path) -> list[str]:
@@ -42,10 +27,6 @@ def hand_out(run: Path, to: str, out: Path) -> list[str]:
         from reports.interop.tensorboard_folder import write
     write(run, handed, out)
     return [one.name for one in handed]
-
-
-def missing(library: str, extra: str) -> InputError:
-    return InputError(f"{library} is not installed: pip install 'magicvideo[{extra}]'")
 
 
 def _handed(path: Path) -> Iterator[Handed]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.interop.hand_out import Handed, missing
+from reports.interop.handed import Handed, missing
 
 EXPERIMENT = "magicvideo"
 RECORDS = ("run.json", "summary.json")
@@ -16,6 +16,7 @@ RECORDS = ("run.json", "summary.json")
 def write(run: Path, handed: Sequence[Handed], out: Path) -> None:
     """One MLflow run each in the experiment "magicvideo", with metrics, tags and the run's records as artifacts."""
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a local folder needs the word from its third version on
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine
     try:
         from mlflow.tracking import MlflowClient
     except ImportError:
@@ -27,7 +28,7 @@ def write(run: Path, handed: Sequence[Handed], out: Path) -> None:
     for one in handed:
         made = client.create_run(id, run_name=one.name, tags=dict(one.tags)).info.run_id
         for name, value in one.scores.items():
-            client.log_metric(made, _key(name), value)
+            client.log_metric(made, _key(name.replace("/", ".")), value)  # a name may not be a folder too
         for name, values in one.items.items():
             for step, value in enumerate(values):
                 client.log_metric(made, _key(f"videos/{name}"), value, step=step)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.interop.hand_out import Handed, missing
+from reports.interop.handed import Handed, missing
 
 
 def write(run: Path, handed: Sequence[Handed], out: Path) -> None:

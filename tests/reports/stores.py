@@ -1,4 +1,4 @@
-"""Stores of every state that the dashboard must bear: empty, one run, broken, being written, hostile names, everything."""
+"""Runs and studies for stores of every state that the dashboard must bear: broken, being written, hostile names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def evaluation(
         if videos:
             write_preview(path / "videos" / f"v{n}.mp4", clip(n + 5 * seed))
     told, scores, rows = {}, {}, []
-    for place, (name, (title, unit, better, mean, spread)) in enumerate(METRICS.items()):
+    for place, (name, told_of) in enumerate(METRICS.items()):
+        title, unit, better, mean, spread = told_of
         told[name] = {"title": title, "unit": unit, "higher_is_better": better, "reads": f"Read {title} so.",
                       "protocol": f"{name}|{protocol}"}  # fmt: skip
         common = np.random.default_rng([place]).normal(size=len(items))

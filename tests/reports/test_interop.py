@@ -30,7 +30,13 @@ VBENCH: dict[str, Any] = {
             for n in range(2)
         ],
     ],
-    "dynamic_degree": [0.5, [{"video_path": "out/a cat-0.mp4", "video_results": True}, {"video_path": "out/a dog-0.mp4", "video_results": False}]],
+    "dynamic_degree": [
+        0.5,
+        [
+            {"video_path": "out/a cat-0.mp4", "video_results": True},
+            {"video_path": "out/a dog-0.mp4", "video_results": False},
+        ],
+    ],
     "scene": [0.42, []],
 }  # fmt: skip
 """As Vchitect/VBench writes NAME_eval_results.json; the set's score of the first is weighted by frames."""
@@ -72,7 +78,9 @@ def test_fastvideo_s_skipped_metrics_keep_their_reason(tmp_path: Path) -> None:
     found = take_in(tmp_path / "r.json", "fastvideo", tmp_path / "run")
     assert found["metrics"]["audio.wer"]["value"] is None
     assert found["metrics"]["audio.wer"]["unscored"] == 3
-    assert {line["reason"] for line in read_jsonl(tmp_path / "run" / "scores.jsonl") if line["value"] is None} == {"no audio"}
+    assert {line["reason"] for line in read_jsonl(tmp_path / "run" / "scores.jsonl") if line["value"] is None} == {
+        "no audio"
+    }
     directions = {name: score["higher_is_better"] for name, score in found["metrics"].items()}
     assert directions == {"common.ssim": True, "common.lpips": False, "audio.wer": False}
 
@@ -82,8 +90,14 @@ def test_fastvideo_s_full_form_has_set_scores(tmp_path: Path) -> None:
     write_json(tmp_path / "r.json", {"samples": FASTVIDEO, "corpus": corpus})
     found = take_in(tmp_path / "r.json", "fastvideo", tmp_path / "run")
     assert found["metrics"]["common.fvd"] | {"protocol": ""} == {
-        **{"value": 210.5, "low": None, "high": None, "n": 0, "unscored": 0, "unit": ""},
-        **{"higher_is_better": False, "protocol": ""},
+        "value": 210.5,
+        "low": None,
+        "high": None,
+        "n": 0,
+        "unscored": 0,
+        "unit": "",
+        "higher_is_better": False,
+        "protocol": "",
     }
 
 
@@ -154,7 +168,7 @@ def test_mlflow_reads_what_was_written(tmp_path: Path) -> None:
     (found,) = client.search_runs([experiment.experiment_id])
     score = read_json(tmp_path / "run" / "summary.json")["metrics"]["clip_score"]
     assert found.data.metrics["clip_score"] == score["value"]
-    assert found.data.metrics["clip_score/low"] == score["low"]
+    assert found.data.metrics["clip_score.low"] == score["low"]
     assert len(client.get_metric_history(found.info.run_id, "videos/clip_score")) == 12
     assert found.data.tags["branch"] == "main"
     assert {a.path for a in client.list_artifacts(found.info.run_id)} == {"run.json", "summary.json"}
