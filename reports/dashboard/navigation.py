@@ -31,7 +31,7 @@ def navigate() -> Page:
 
 def page(name: str) -> Page:
     def show() -> None:
-        guarded(import_module(f"reports.dashboard.pages.{name}").page)
+        guarded(import_module(f"reports.dashboard.views.{name}").page)
 
     return st.Page(show, title=PAGES[name], url_path=name, default=name == "overview")
 

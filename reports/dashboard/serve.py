@@ -31,7 +31,7 @@ def application(store: Path, videos: Sequence[Path] = ()) -> Any:
     os.environ[state.VIDEOS] = os.pathsep.join(str(folder.absolute()) for folder in videos)
     state.index().entries()
     for name in PAGES:  # now, so that the first visitor does not wait for pandas and Altair
-        import_module(f"reports.dashboard.pages.{name}")
+        import_module(f"reports.dashboard.views.{name}")
     return App(APP, routes=routes(state.videos()))
 
 

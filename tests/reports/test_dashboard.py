@@ -56,7 +56,7 @@ def script(name: str) -> None:
 
     from reports.dashboard.common import guarded
 
-    guarded(import_module(f"reports.dashboard.pages.{name}").page)
+    guarded(import_module(f"reports.dashboard.views.{name}").page)
 
 
 def opened(store: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:

@@ -12,7 +12,7 @@ from reports.charts import dose_response, forest_chart, pareto, waterfall
 from reports.charts.runs import Named
 from reports.dashboard import load, state
 from reports.dashboard.common import ARROWS, chart, entries, heading, nothing, pick, say, table, watch, words_for
-from reports.dashboard.pages.costs import places
+from reports.dashboard.views.costs import places
 from reports.findings import Findings
 from reports.stages import all_scores, doses, earlier_effects, levels, scored_stages, swept
 from reports.tables import interval, look, number, p_value

@@ -14,7 +14,7 @@ from reports.charts.runs import Named
 from reports.charts.values import values
 from reports.dashboard import navigation, state
 from reports.dashboard.common import ARROWS, as_csv, chart, export, heading, metrics_of, nothing, pick, say, table
-from reports.dashboard.pages.overview import row
+from reports.dashboard.views.overview import row
 from reports.folder import Metric
 from reports.store import Entry
 from reports.tables import decimals, interval, number
