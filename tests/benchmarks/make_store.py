@@ -32,8 +32,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def make(out: Path, runs: int = 1000, prompts: int = 500, metrics: int = 12) -> Path:
     names = list(METRICS)[:metrics]
-    words = [{"item": f"v{k:04d}", "clip": f"videos/v{k:04d}.mp4", "prompt_id": f"p{k}",
-              "prompt": f"a teal ring number {k} bouncing on a striped background"} for k in range(prompts)]  # fmt: skip
+    words = [
+        {
+            "item": f"v{k:04d}",
+            "clip": f"videos/v{k:04d}.mp4",
+            "prompt_id": f"p{k}",
+            "prompt": f"a teal ring number {k} bouncing on a striped background",
+        }
+        for k in range(prompts)
+    ]
     common = {name: np.random.default_rng([n]).normal(size=prompts) for n, name in enumerate(names)}
     for number in range(runs):
         _run(out / f"run-{number:04d}", number, runs, names, words, common)

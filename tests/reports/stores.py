@@ -93,7 +93,7 @@ def study(path: Path, *, systems: tuple[str, ...] = ("ours", "theirs", "third"),
           words: str = "a red star {}") -> Path:  # fmt: skip
     """A frozen study with votes: the first system is liked most."""
     source = path.parent / f".{path.name}-source"
-    for number, name in enumerate(systems):
+    for number in range(len(systems)):
         for n in range(prompts):
             write_preview(source / str(number) / f"p{n}.mp4", clip(7 * number + n))
     write_jsonl(source / "prompts.jsonl", [{"file": f"p{n}.mp4", "prompt": words.format(n)} for n in range(prompts)])
