@@ -21,7 +21,8 @@ from playwright.sync_api import sync_playwright
 from annotation.serve import free_port
 from reports.dashboard.navigation import PAGES
 
-BUSY = "[data-testid=stStatusWidget], [data-testid=stSkeleton], [data-stale=true]"
+IDLE = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+  && !document.querySelector('[data-testid=stSkeleton], [data-stale=true]')"""
 HEADINGS = {"overview": "What needs attention", "compare": "Compare two runs", "costs": "What a video costs"}
 
 
@@ -63,7 +64,7 @@ def _spent(server: subprocess.Popen[bytes]) -> float:
 def _shown(page: object, name: str, begun: float) -> float:
     heading = HEADINGS.get(name, PAGES[name])
     page.locator("h1", has_text=heading).first.wait_for(timeout=60_000)  # type: ignore[attr-defined]
-    page.wait_for_function(f"!document.querySelector('{BUSY}')", timeout=60_000)  # type: ignore[attr-defined]
+    page.wait_for_function(IDLE, timeout=60_000)  # type: ignore[attr-defined]
     return time.perf_counter() - begun
 
 

@@ -21,6 +21,8 @@ from annotation.serve import free_port
 from reports.dashboard.navigation import PAGES
 
 CHROMIUM = "/usr/bin/chromium"
+IDLE = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+  && !document.querySelector('[data-testid=stSkeleton]')"""
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="needs Debian's chromium")
 
 
@@ -89,7 +91,7 @@ def page(browser: Any) -> Iterator[Any]:
 def open_page(page: Any, address: str) -> None:
     page.goto(address)
     page.locator("h1").first.wait_for()
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
+    page.wait_for_function(IDLE)
 
 
 def test_every_page_opens_and_runs_nothing_of_a_user_s(page: Any, address: str) -> None:
