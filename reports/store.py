@@ -232,9 +232,10 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _entry_of(data: dict[str, Any]) -> Entry:
     known = {f.name for f in fields(Entry)}
-    return Entry(
-        **{name: tuple(v) if name in ("arms", "arm_names") else v for name, v in data.items() if name in known}
-    )
+    kept: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+    for name in ("arms", "arm_names"):
+        kept[name] = tuple(kept.get(name, ()))
+    return Entry(**kept)
 
 
 def _folders(store: Path) -> Iterator[tuple[str, Path, dict[str, os.stat_result]]]:
