@@ -50,12 +50,25 @@ VERBS = {
         "magicvideo cost --arms --json",
     ),
     "report": Verb(
-        "reports.cli", "write a run's report again from its numbers, without torch", "magicvideo report runs/mechanisms"
+        "reports.cli", "write the report of a run or study again, without torch", "magicvideo report runs/mechanisms"
     ),
     "compare": Verb(
         "reports.compare_cli",
         "say whether a run got worse than another, and fail if it did",
         "magicvideo compare runs/main runs/new --gate gate.yaml",
+    ),
+    "dashboard": Verb(
+        "reports.dashboard.cli", "pages over a folder of runs and studies, in the browser", "magicvideo dashboard runs"
+    ),
+    "import": Verb(
+        "reports.interop.import_cli",
+        "another evaluator's results as a run folder",
+        "magicvideo import results.json --format vbench --out runs/theirs",
+    ),
+    "export": Verb(
+        "reports.interop.export_cli",
+        "a run in MLflow's or TensorBoard's own files",
+        "magicvideo export runs/first --to tensorboard --out boards",
     ),
     "study": Verb(
         "annotation.cli", "preference studies and what their votes say", "magicvideo study report --counts counts.csv"

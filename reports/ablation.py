@@ -7,18 +7,17 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ablations.effects import Effect, effects
 from evals.stats import interval
 from magicvideo.config import STAGES
 from magicvideo.files import write_text
+from reports.document import SUFFIX, Form
 from reports.findings import ArmCost, ArmScore, Findings, StageCost, Unscored
 from reports.folder import AblationRun, Arm, read_run
 from reports.tables import decimals, effects_csv, markdown
 from reports.words import summarise
-
-Form = Literal["html", "md", "csv"]
 
 
 def write_report(run: Path, form: Form = "html", out: Path | None = None) -> Path:
@@ -27,15 +26,23 @@ def write_report(run: Path, form: Form = "html", out: Path | None = None) -> Pat
     The file is written atomically. Raises `InputError` for a folder that is no ablation run or cannot be written. A run
     that is not complete gives a report that says so.
     """
-    found = derive(read_run(Path(run)))
-    path = Path(out) if out else Path(run) / f"report.{form}"
+    path = Path(out) if out else Path(run) / f"report.{SUFFIX[form]}"
+    write_text(path, text(Path(run), form))
+    return path
+
+
+def text(run: Path, form: Form) -> str:
+    """The report in one of its forms."""
+    found = derive(read_run(run))
     if form == "html":
         from reports.page import render  # takes 0.6 s: Altair, Jinja
 
-        write_text(path, render(found))
-    else:
-        write_text(path, markdown(found) if form == "md" else effects_csv(found))
-    return path
+        return render(found)
+    if form == "latex":
+        from reports.ablation_latex import latex
+
+        return latex(found)
+    return markdown(found) if form == "md" else effects_csv(found)
 
 
 def derive(run: AblationRun) -> Findings:
@@ -51,7 +58,7 @@ def derive(run: AblationRun) -> Findings:
         costs=costs,
         unscored=tuple(unscored(run)),
         places=places,
-        command=f"magicvideo report {shlex.quote(_as_typed(run.path))}",
+        command=f"magicvideo report {shlex.quote(as_typed(run.path))}",
         summary=summarise(run, shown, scores, costs, places),
     )
 
@@ -123,7 +130,7 @@ def _places(metric: str, found: Iterable[Effect], scores: Iterable[ArmScore]) ->
     return decimals(spreads, [score.value for score in scores if score.metric == metric])
 
 
-def _as_typed(path: Path) -> str:
+def as_typed(path: Path) -> str:
     """The path relative to the working directory where that is shorter to read."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

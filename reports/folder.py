@@ -108,10 +108,10 @@ def read_run(path: Path) -> AblationRun:
             prompts={str(prompt["id"]): str(prompt["prompt"]) for prompt in record["prompts"]},
             seeds=tuple(record["seeds"]),
             metrics={name: metric_about(name, about) for name, about in record["metrics"].items()},
-            items=tuple(_lines(path / "items.jsonl", ("arm", "prompt_id", "seed"))),
+            items=tuple(read_lines(path / "items.jsonl", ("arm", "prompt_id", "seed"))),
             scores=tuple(
                 line
-                for line in _lines(path / "scores.jsonl", ("arm", "metric", "value"))
+                for line in read_lines(path / "scores.jsonl", ("arm", "metric", "value"))
                 if line.get("stage", STAGES[-1]) == STAGES[-1]
             ),
         )
@@ -139,7 +139,7 @@ def metric_about(name: str, about: dict[str, Any]) -> Metric:
     )
 
 
-def _lines(path: Path, needed: tuple[str, ...]) -> list[dict[str, Any]]:
+def read_lines(path: Path, needed: tuple[str, ...]) -> list[dict[str, Any]]:
     """One JSON object a line; none when the file is not there yet. A last line cut short by its writer is left out."""
     if not path.exists():
         return []

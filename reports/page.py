@@ -9,23 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ablations.effects import Effect, prompts_needed
-from reports.charts import forest
+from reports import methods
+from reports.ablation_latex import groups
+from reports.charts import forest, inline, waterfall
 from reports.findings import Findings
 from reports.folder import AblationRun, Arm, Metric
 from reports.media import Scene, scenes
-from reports.tables import Look, interval, look, number, p_value
-from reports.words import plural, seconds
+from reports.stages import all_scores, earlier_effects, levels
+from reports.tables import Look, interval, look, number
+from reports.templates import ASSETS, environment
 
-ASSETS = Path(__file__).parent / "assets"
 STAGE_WORDS = {
     "t2i": ("Text to image", "One picture of the prompt: the reference for all that follows."),
     "i2v": ("Image to video", "The picture starts to move: a few small keyframes."),
@@ -71,28 +71,24 @@ class Step:
 
 def render(found: Findings) -> str:
     """The whole page. The same run folder gives the same bytes."""
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"num": number, "p": p_value, "plural": plural, "seconds": seconds}
     script = (ASSETS / "report.js").read_text(encoding="utf-8")
-    page = environment.get_template("report.html.jinja").render(
-        **_context(found),
-        style=Markup((ASSETS / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    page = (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            **_context(found),
+            style=Markup((ASSETS / "report.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
     return page.encode("utf-8", errors="replace").decode()
 
 
 def _context(found: Findings) -> dict[str, Any]:
     run = found.run
-    cells = [Cell(e, run.arm(e.arm), run.metrics[e.metric], look(e, run.metrics[e.metric]), found.places[e.metric])
-             for e in found.effects]  # fmt: skip
+    cells = _cells(found, found.effects)
+    lines = all_scores(run)
     shown = scenes(run)
     return {
         "found": found,
@@ -100,13 +96,17 @@ def _context(found: Findings) -> dict[str, Any]:
         "words": found.summary,
         "others": [arm for arm in run.arms if arm != run.base],
         "columns": [arm for arm in run.arms if any(cell.arm == arm for cell in cells)],
-        "cells": sorted(cells, key=_prominence),
+        "cells": _sorted(cells),
         "matrix": {name: {cell.arm.name: cell for cell in cells if cell.metric.name == name} for name in run.metrics},
         "looks": list({cell.look.words: cell.look for cell in cells}.values()),
         "charts": list(_charts(found)),
         "scores": {(score.metric, score.arm): score for score in found.scores},
         "common_n": {name: _common_n(found, name) for name in run.metrics},
         "span": interval,
+        "groups": {name: _sorted(_cells(found, effects)) for name, effects in groups(found).items()},
+        "stages": {s: _sorted(_cells(found, effects)) for s, effects in earlier_effects(run, lines).items()},
+        "waterfalls": list(_waterfalls(found, lines)),
+        "methods": methods.of_ablation(found),
         "scenes": shown,
         "viewer": _viewer(found, shown),
         "stage_words": STAGE_WORDS,
@@ -118,6 +118,28 @@ def _context(found: Findings) -> dict[str, Any]:
         "provenance": _provenance(found),
         "steps": list(next_steps(found)),
     }
+
+
+def _cells(found: Findings, effects: Iterable[Effect]) -> list[Cell]:
+    run = found.run
+    return [
+        Cell(e, run.arm(e.arm), run.metrics[e.metric], look(e, run.metrics[e.metric]), found.places[e.metric])
+        for e in effects
+    ]
+
+
+def _sorted(cells: Iterable[Cell]) -> list[Cell]:
+    """What stands out first."""
+    return sorted(cells, key=_prominence)
+
+
+def _waterfalls(found: Findings, lines: list[dict[str, Any]]) -> Iterator[tuple[Metric, Markup]]:
+    """The base's levels stage by stage, where earlier stages' clips were scored too."""
+    for name, metric in found.run.metrics.items():
+        stages = levels(lines, found.run.base.name, name)
+        if len(stages) > 1:
+            drawn = waterfall(stages, metric.title, metric.unit, metric.higher_is_better, found.places[name])
+            yield metric, Markup(inline(drawn, f"{metric.title} of {found.run.base.title}, stage by stage"))
 
 
 def _charts(found: Findings) -> Iterator[tuple[Metric, Markup]]:

@@ -50,22 +50,28 @@ TOLD = ("better", "worse", "different")
 
 
 def look(effect: Effect, metric: Metric) -> Look:
-    """How an effect is shown.
+    """How an effect is shown."""
+    if effect.difference is None and effect.verdict not in CERTAIN:
+        return Look("no score", "–", "none")
+    tested = not effect.set_level
+    return shown(effect.verdict, effect.low, effect.high, metric.higher_is_better, tested=tested)
+
+
+def shown(verdict: str, low: float | None, high: float | None, higher_is_better: bool | None, *, tested: bool) -> Look:
+    """How a verdict on a difference is shown.
 
     A hint is an inconclusive difference whose 95 % interval excludes 0 but which does not survive the correction for
     having looked at all comparisons: shown with a hollow mark, and never counted as found.
     """
-    if effect.verdict in CERTAIN:
-        return CERTAIN[effect.verdict]
-    if effect.difference is None:
-        return Look("no score", "–", "none")
-    if effect.set_level or effect.low is None or effect.high is None:
+    if verdict in CERTAIN:
+        return CERTAIN[verdict]
+    if not tested or low is None or high is None:
         return Look("not tested", "·", "none")
-    if effect.low <= 0 <= effect.high:
+    if low <= 0 <= high:
         return Look("inconclusive", "○", "unclear")
-    if metric.higher_is_better is None:
-        return Look("inconclusive", "◇", "different", f"leans {'higher' if effect.low > 0 else 'lower'}")
-    better = (effect.low > 0) == metric.higher_is_better
+    if higher_is_better is None:
+        return Look("inconclusive", "◇", "different", f"leans {'higher' if low > 0 else 'lower'}")
+    better = (low > 0) == higher_is_better
     return Look(
         "inconclusive",
         "△" if better else "▽",
@@ -121,16 +127,16 @@ def effects_csv(found: Findings) -> str:
     for score in found.scores:
         m, arm = found.run.metrics[score.metric], found.run.arm(score.arm)
         head = ["score", m.name, m.unit, m.higher_is_better, m.protocol, arm.name, arm.switch]
-        out.writerow(_cells([*head, score.value, score.low, score.high, score.n, score.unscored, *[None] * 5]))
+        out.writerow(harmless([*head, score.value, score.low, score.high, score.n, score.unscored, *[None] * 5]))
     for e in found.effects:
         m = found.run.metrics[e.metric]
         head = ["effect", m.name, m.unit, m.higher_is_better, m.protocol, e.arm, e.switch]
         numbers = [e.difference, e.low, e.high, e.n, None, e.p, e.p_adjusted, e.standardised, e.detectable, e.verdict]
-        out.writerow(_cells([*head, *numbers]))
+        out.writerow(harmless([*head, *numbers]))
     return buffer.getvalue()
 
 
-def _cells(values: list[object]) -> list[object]:
+def harmless(values: list[object]) -> list[object]:
     """Text that a spreadsheet would run as a formula gets a quote in front; None becomes empty."""
     return [f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@", "\t", "\r") else v for v in values]
 

@@ -54,9 +54,9 @@ MAY_STAND_ON = {
     "annotation": (*WORLD, "evals.stats", "evals.prompts", "evals.decode", "evals.states", "annotation"),
     "reports": (
         *WORLD,
-        *("evals.stats", "evals.compare", "evals.metric"),
+        *("evals.stats", "evals.compare", "evals.metric", "evals.decode", "evals.states"),
         *("ablations.effects", "ablations.source"),
-        "reports",
+        *("annotation", "reports"),
     ),
 }
 """Longest name that fits a module -> prefixes of our modules it may import, anywhere in its source."""

@@ -1,0 +1,65 @@
+"""Runs and studies read when a page needs them, and kept while their records stay as they are."""
+
+from __future__ import annotations
+
+import shutil
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from magicvideo.errors import InputError
+from reports.dashboard import state
+from reports.findings import Findings
+from reports.store import cache_folder
+
+KEPT = 8
+DRAWS = 400
+"""Of the bootstrap of votes: quick to look at; `magicvideo report` takes more."""
+
+
+def ablation(id: str) -> Findings:
+    return _ablation(state.index().path(id), state.index().signature(id))
+
+
+def study(id: str, base: str | None = None, scores: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The results of a study's votes so far. Raises `InputError` where there are none, or the study is not whole."""
+    return _study(state.index().path(id), state.index().signature(id), base, scores)
+
+
+@lru_cache(maxsize=KEPT)
+def _ablation(path: Path, _: str) -> Findings:
+    from reports.ablation import derive
+    from reports.folder import read_run
+
+    return derive(read_run(path))
+
+
+@lru_cache(maxsize=KEPT)
+def _study(path: Path, _: str, base: str | None, scores: tuple[str, ...]) -> dict[str, Any]:
+    from reports.study import results
+
+    return results(path, base=base, scores=scores, draws=DRAWS, database=copied_votes(path))
+
+
+def copied_votes(study: Path) -> str:
+    """The address of a copy of the study's votes: opening a database writes beside it, and a store is only read."""
+    source = study / "votes.sqlite"
+    if not source.exists():
+        raise InputError(f"{study.name}: no votes yet")
+    folder = cache_folder() / "votes" / sha256(str(study.resolve()).encode()).hexdigest()[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("votes.sqlite", "votes.sqlite-wal", "votes.sqlite-shm"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("votes.sqlite-wal", "votes.sqlite"):
+        if (study / name).exists():
+            shutil.copyfile(study / name, folder / name)
+    return f"sqlite:///{folder / 'votes.sqlite'}"
+
+
+def clip_of(run: Path, clip: Path) -> Path:
+    """Where a video may lie now: where it was, or beside its run in a store that was moved or copied."""
+    if clip.is_absolute() and clip.exists():
+        return clip
+    near = [run / clip, run / clip.name, run.parent / clip, state.index().store / clip, clip]
+    return next((path for path in near if path.exists()), clip)

@@ -1,0 +1,192 @@
+"""One ablation: what it showed, effect by effect, stage by stage, and the videos behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ablations.effects import Effect
+from magicvideo.config import STAGES
+from reports.charts import dose_response, forest_chart, pareto, waterfall
+from reports.charts.runs import Named
+from reports.dashboard import load, state
+from reports.dashboard.common import ARROWS, chart, entries, heading, nothing, pick, say, table, watch, words_for
+from reports.dashboard.views.costs import places
+from reports.findings import Findings
+from reports.stages import all_scores, doses, earlier_effects, levels, scored_stages, swept
+from reports.tables import interval, look, number, p_value
+
+VIDEO = "the videos"
+
+
+def page() -> None:
+    heading("Ablations")
+    found = entries("ablation")
+    if not found:
+        nothing("ablations", "magicvideo ablate smoke --out runs/smoke")
+        return
+    id = pick("Run", [e.id for e in found], "run", words_for(found))
+    findings = load.ablation(id)
+    _summary(findings)
+    names = list(findings.run.metrics)
+    if not names:
+        return
+    titles = {name: metric.title for name, metric in findings.run.metrics.items()}
+    _matrix(findings)
+    heading("One metric", 2)
+    name = pick("Metric", names, "metric", titles)
+    _metric(findings, name)
+    _effects(findings, name)
+    _diagnosis(id)
+    _videos(findings)
+
+
+def _summary(found: Findings) -> None:
+    words = found.summary
+    say(found.run.record.get("question") or found.run.name)
+    for banner in words.banners:
+        say(banner.text, "warning" if banner.loud else "info")
+    heading(words.headline, 2)
+    say(words.basis, "caption")
+    for point in words.points:
+        say(f"{point.mark}  {point.arm} {point.text}")
+    say(words.certainty, "caption")
+
+
+def _matrix(found: Findings) -> None:
+    """Metrics by arms, each cell its mark and difference."""
+    if not found.effects:
+        say("Nothing to compare yet: no metric has been scored for two arms.", "info")
+        return
+    heading("All effects", 2)
+    rows = []
+    for name, metric in found.run.metrics.items():
+        cells = {"metric": f"{metric.title} {ARROWS[metric.higher_is_better]}"}
+        for e in found.effects:
+            if e.metric == name:
+                mark = look(e, metric).mark
+                cells[found.run.arm(e.arm).title] = f"{mark} {number(e.difference, found.places[name], signed=True)}"
+        rows.append(cells)
+    table(rows, "effects-matrix")
+    say("▲▼◆ certain · △▽◇ a hint · ○ inconclusive · = equal within the margin · · not tested", "caption")
+
+
+def _metric(found: Findings, name: str) -> None:
+    run, metric = found.run, found.run.metrics[name]
+    mine = [e for e in found.effects if e.metric == name]
+    left, right = st.columns(2)
+    with left:
+        if any(e.difference is not None for e in mine):
+            say(f"Difference to {run.base.title}, 95 % intervals", "caption")
+            chart(forest_chart(run, metric, mine, found.places[name]), f"effects-{name}")
+        for setting, arms in swept(run).items():
+            if len(points := doses(found, arms, name)) > 2:
+                say(f"{metric.title} against {setting}; the filled point is {run.base.title}", "caption")
+                drawn = dose_response(points, setting, metric.title, metric.unit, metric.higher_is_better)
+                chart(drawn, f"dose-{setting}-{name}")
+    with right:
+        if found.costs:
+            say("Quality and cost of each arm", "caption")
+            named = Named(metric.title, metric.unit, metric.higher_is_better)
+            if shown := places(found, name):
+                chart(pareto(shown, named, Named("cost", "seconds per video", False)), f"pareto-{name}")
+        _waterfall(found, name)
+
+
+def _waterfall(found: Findings, name: str) -> None:
+    lines = all_scores(found.run)
+    if len(scored_stages(lines)) < 2:
+        return
+    titles = {arm.name: arm.title for arm in found.run.arms}
+    arm = pick("Stage by stage, for", list(titles), "arm", titles)
+    stages = levels(lines, arm, name)
+    metric = found.run.metrics[name]
+    if stages:
+        drawn = waterfall(stages, metric.title, metric.unit, metric.higher_is_better, found.places[name])
+        chart(drawn, f"stages-{name}")
+
+
+def _effects(found: Findings, name: str) -> None:
+    """The table, for the clips of the stage that is chosen."""
+    lines = all_scores(found.run)
+    earlier = earlier_effects(found.run, lines)
+    stage = VIDEO
+    if earlier:
+        stage = pick("Effects on the clips of", [VIDEO, *earlier], "stage", {s: s.upper() for s in STAGES})
+    shown = found.effects if stage == VIDEO else earlier[stage]
+    table([_row(found, e) for e in shown if e.metric == name], "effects")
+    interactions = [e for e in shown if e.arms > 1 and e.metric == name]
+    if interactions:
+        say("Main effects of a full factorial: each is a mean over all arms without the switch against all with it.")
+    _interactions(found, name)
+
+
+def _interactions(found: Findings, name: str) -> None:
+    """How far two switches together differ from the sum of each alone, where the run has all four arms."""
+    from reports.interactions import interactions
+
+    rows = [
+        {
+            "switches": " × ".join(i.switches),
+            "together minus sum": number(i.value, found.places[name], signed=True),
+            "95 % interval": interval(i.low, i.high, found.places[name], signed=True),
+            "p": p_value(i.p),
+            "adjusted p": p_value(i.p_adjusted),
+            "n": i.n,
+        }
+        for i in interactions(found.run, name)
+    ]
+    if rows:
+        say("Interactions: the effect of leaving out both, minus the sum of leaving out each alone.", "caption")
+        table(rows, "interactions")
+
+
+def _row(found: Findings, e: Effect) -> dict[str, Any]:
+    metric, digits = found.run.metrics[e.metric], found.places[e.metric]
+    seen = look(e, metric)
+    return {
+        "arm": found.run.arm(e.arm).title,
+        "verdict": f"{seen.mark} {seen.words}",
+        "difference": number(e.difference, digits, signed=True),
+        "95 % interval": interval(e.low, e.high, digits, signed=True),
+        "adjusted p": p_value(e.p_adjusted),
+        "full": number(e.base, digits),
+        "arm's": number(e.value, digits),
+        "detectable": number(e.detectable, digits),
+        "n": e.n,
+    }
+
+
+def _diagnosis(id: str) -> None:
+    """What a diagnosis of the run wrote beside it, where there is one."""
+    path = state.index().path(id) / "diagnosis.md"
+    if path.is_file():
+        heading("Diagnosis", 2)
+        say(path.read_text(encoding="utf-8", errors="replace")[:20_000])
+
+
+def _videos(found: Findings) -> None:
+    run = found.run
+    made = [(arm, prompt, seed) for arm, prompt, seed in run.by_place]
+    others = [arm for arm in run.arms if arm != run.base and any(arm.name == name for name, _, _ in made)]
+    prompts = {p: run.prompts[p] for _, p, _ in made if p in run.prompts}
+    if not others or not prompts:
+        return
+    heading("See for yourself", 2)
+    left, middle, right = st.columns(3)
+    with left:
+        prompt = pick("Prompt", list(prompts), "prompt", prompts)
+    with middle:
+        titles = {arm.name: arm.title for arm in others}
+        against = pick(f"{run.base.title} against", list(titles), "against", titles)
+    with right:
+        stage = pick("Stage", list(reversed(STAGES[1:])), "clip", {s: s.upper() for s in STAGES})
+    seed = run.seeds[0]
+    items = [run.by_place.get((name, prompt, seed)) for name in (run.base.name, against)]
+    digests = [((item or {}).get("stages") or {}).get(stage, {}).get("digest") for item in items]
+    if not all(digests):
+        say("One of the two videos is not made yet.", "info")
+        return
+    paths = [run.store.clip_path(str(digest)) for digest in digests]
+    watch("watch", paths[0], paths[1], (run.base.title, run.arm(against).title), prompts[prompt])

@@ -1,0 +1,144 @@
+"""Every page on every kind of store, without a browser: nothing is thrown, and what is wrong is told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stores
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from magicvideo.errors import InputError
+from reports.dashboard import load, navigation, state
+from reports.dashboard.videos import Videos
+
+PAGES = tuple(navigation.PAGES)
+STORES = ("empty", "one", "broken", "writing", "full", "hostile")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path]) -> Path:
+    """A store of each kind, by name."""
+    root = tmp_path_factory.mktemp("stores")
+    (root / "empty").mkdir()
+    stores.evaluation(root / "one" / "first", videos=False)
+    stores.broken(root / "broken")
+    stores.evaluation(root / "writing" / "half", whole=False, videos=False)
+    for n in range(5):
+        day = f"2026-11-0{n + 1}T12:00:00+00:00"
+        shifts = {"clip_score": -0.05} if n == 4 else {}
+        stores.evaluation(root / "full" / "nightly" / f"run-{n}", seed=n, created=day, shifts=shifts, videos=n > 2)
+    shutil.copytree(make_run(), root / "full" / "ablation")
+    stores.study(root / "full" / "study")
+    hostile = {f"p{n}": text for n, text in enumerate(stores.HOSTILE)}
+    for n in range(2):
+        about = {"branch": stores.HOSTILE[2], "commit": stores.HOSTILE[0]}
+        path = root / "hostile" / f"r{n} <b>x **y**"
+        stores.evaluation(path, prompts=hostile, about=about, seed=n, videos=False)
+    arms = tuple((text[:40], text) for text in stores.HOSTILE)
+    run = make_run(prompts=hostile, seeds=(0,), switches=(), extra_arms=arms, question=stores.HOSTILE[0])
+    shutil.copytree(run, root / "hostile" / "ablation")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # needs a running navigation
+
+
+def script(name: str) -> None:
+    from importlib import import_module
+
+    from reports.dashboard.common import guarded
+
+    guarded(import_module(f"reports.dashboard.views.{name}").page)
+
+
+def opened(store: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv(state.STORE, str(store))
+    state.index().entries(fresh=True)
+    app = AppTest.from_function(script, default_timeout=60, args=(name,))
+    return app.run()
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_every_page_bears_every_store(made: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PAGES:
+        app = opened(made / store, name, monkeypatch)
+        assert not app.exception, (name, [e.value for e in app.exception])
+        assert not app.error, (name, [e.value for e in app.error])
+
+
+def words(app: AppTest) -> str:
+    return "\n".join(str(element.value) for kind in (app.text, app.caption, app.info, app.warning) for element in kind)
+
+
+def test_what_is_broken_comes_first(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(made / "broken", "overview", monkeypatch)
+    told = [text.value for text in app.text]
+    assert len(told) == 3
+    assert all(text.startswith("✕") for text in told)
+    assert any("cut-short" in text and "JSON" in text for text in told)
+
+
+def test_a_loss_is_noticed_and_compared(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "▼  nightly/run-4 looks worse than nightly/run-3: CLIP score" in words(
+        opened(made / "full", "overview", monkeypatch)
+    )
+    app = opened(made / "full", "compare", monkeypatch)
+    table = app.dataframe[0].value
+    verdicts = dict(zip(table["metric"], table["verdict"], strict=True))
+    assert verdicts["CLIP score ↑"] == "▼ regressed"
+    assert verdicts["Motion ↕"] != "▼ regressed"
+
+
+def test_markdown_of_users_stays_text(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elements that read Markdown hold nothing of a user's that would take effect there."""
+    for name in PAGES:
+        app = opened(made / "hostile", name, monkeypatch)
+        for kind in (app.markdown, app.caption, app.info, app.warning, app.error):
+            for element in kind:
+                assert "[link](" not in str(element.value)
+                assert "<script" not in str(element.value)
+        for element in app.get("html"):
+            assert "<script" not in str(element.proto.body)
+
+
+def test_nothing_is_written_into_a_store(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def files() -> dict[str, Any]:
+        return {str(p): p.stat().st_mtime_ns for p in (made / "full").rglob("*")}
+
+    before = files()
+    for name in PAGES:
+        opened(made / "full", name, monkeypatch)
+    assert files() == before
+
+
+def test_videos_are_only_those_of_the_store(made: Path, tmp_path: Path) -> None:
+    inside = made / "full" / "nightly" / "run-4" / "videos" / "v0.mp4"
+    outside = tmp_path / "secret.mp4"
+    shutil.copy(inside, outside)
+    link = made / "full" / "nightly" / "run-4" / "videos" / "link.mp4"
+    link.symlink_to(outside)
+    videos = Videos([made / "full"], tmp_path / "cache")
+    for path in (outside, link, inside.parent / ".." / ".." / ".." / ".." / "nowhere.mp4", Path("/etc/passwd")):
+        with pytest.raises(InputError, match="outside the store"):
+            videos.pair(inside, path)
+    link.unlink()
+    addresses, shape = videos.pair(inside, made / "full" / "nightly" / "run-3" / "videos" / "v0.mp4")
+    assert (shape.frames, shape.fps, shape.width, shape.height) == (12, 12.0, 512, 512)
+    offered = addresses[0].rpartition("/")[2]
+    assert videos.find(offered).read_bytes()[4:8] == b"ftyp"
+    for name in ("../index.sqlite", "0" * 32 + ".mp4", videos.find(offered).name, ""):
+        with pytest.raises(InputError, match="no such video"):
+            videos.find(name)
+
+
+def test_votes_are_read_from_a_copy(made: Path) -> None:
+    address = load.copied_votes(made / "full" / "study")
+    assert str(made) not in address
