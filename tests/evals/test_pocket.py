@@ -22,7 +22,6 @@ from magicvideo.cli import main
 from magicvideo.clip import VideoClip, write_lossless
 from magicvideo.world import VOCABULARY, caption, render_clip, sample_scene
 
-
 NEED_MORE = ("fvd_pocket_infinity", "kvd_pocket")
 """Of a set: 192 clips, and clips of a reference."""
 
