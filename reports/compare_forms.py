@@ -141,7 +141,7 @@ def _md_table(lines: Sequence[Line]) -> list[str]:
 
 
 def junit(found: Compared) -> str:
-    """JUnit XML, a test case a metric: failing the gate is a failure, what is open or not gated is skipped, with why."""
+    """JUnit XML, a test case a metric: failing the gate is a failure; what is open or not gated is skipped."""
     suite = ElementTree.Element("testsuite", name="magicvideo compare")
     kinds = []
     for line in found.lines:

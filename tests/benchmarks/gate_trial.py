@@ -193,18 +193,20 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--keep", type=Path, help="keep the scored runs here, and go on with those that are there")
+    parser.add_argument("--only", default="", help="damages whose name holds this; `nothing` for false alarms alone")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         pool = build(asked.keep or Path(scratch), asked.prompts, asked.frames, asked.pixels)
     n = asked.comparisons
     print(f"{n} comparisons of {asked.size} prompts, drawn from {asked.prompts}; rates with Wilson's 95 % interval")
     for damage in list(pool):
-        if damage[0] and damage[1] == 0:
+        if damage[0] and damage[1] == 0 and asked.only in damage[0]:
             rates = [trial(pool, damage[0], same, asked.size, n) for same in (True, False)]
             told = [shown(sum(caught(found, damage[0]) for found in rate), n) for rate in rates]
             print(f"  {damage[0]:<22} same noise {told[0]}   other noise {told[1]}", flush=True)
-    quiet = trial(pool, "", False, asked.size, n)
-    print(f"  {'nothing':<22} alarms with other noise {shown(sum(not found.passed for found in quiet), n)}")
+    if asked.only in "nothing":
+        quiet = trial(pool, "", False, asked.size, n)
+        print(f"  {'nothing':<22} alarms with other noise {shown(sum(not found.passed for found in quiet), n)}")
 
 
 if __name__ == "__main__":

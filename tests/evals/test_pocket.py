@@ -22,6 +22,9 @@ from magicvideo.cli import main
 from magicvideo.clip import VideoClip, write_lossless
 from magicvideo.world import VOCABULARY, caption, render_clip, sample_scene
 
+NEED_MORE = ("fvd_pocket_infinity", "kvd_pocket")
+"""Of a set: 192 clips, and clips of a reference."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -58,6 +61,9 @@ def found(items: list[Item]) -> Evaluation:
 
 def test_every_metric_gives_a_number_with_its_interval(found: Evaluation) -> None:
     for name, score in found.scores.items():
+        if name in NEED_MORE:
+            assert score.value is None, name
+            continue
         assert score.value is not None, name
         assert score.low is not None
         assert score.high is not None
@@ -88,8 +94,9 @@ def test_batches_shards_and_cache_change_nothing(items: list[Item], found: Evalu
     cached = evaluate(items[:7], cache=tmp_path, progress=False)
     again = evaluate(items, cache=tmp_path, progress=False)
     assert again == found
-    assert [r for r in cached.rows if r.metric != "fvd_pocket"] == [
-        r for r in found.rows if r.metric != "fvd_pocket" and r.item in {i.name for i in items[:7]}
+    of_sets = {"fvd_pocket", *NEED_MORE}
+    assert [r for r in cached.rows if r.metric not in of_sets] == [
+        r for r in found.rows if r.metric not in of_sets and r.item in {i.name for i in items[:7]}
     ]
 
 

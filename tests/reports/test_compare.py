@@ -15,6 +15,7 @@ import pytest
 from evaluation_run import Evaluation, write_evaluation
 
 from magicvideo.cli import main
+from magicvideo.clip import VideoClip, write_lossless
 from magicvideo.errors import InputError
 from magicvideo.files import read_json, write_json
 from reports import compare_forms as forms
@@ -292,3 +293,21 @@ def test_five_hundred_prompts_and_twelve_metrics_take_a_second(tmp_path: Path) -
     assert time.process_time() - began < 2
     code = "import sys, reports.compare_cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_evaluations_of_generated_videos_know_what_they_cost(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, size=(4, 3, 16, 16), dtype=np.uint8)
+    for run, factor in (("base", 1.0), ("new", 1.2)):
+        for n in range(8):
+            place = tmp_path / run / f"star-seed{n}"
+            write_lossless(place / "clip.mkv", VideoClip(frames, 8.0))
+            stages = {"t2i": {"seconds": factor}, "i2v": {"seconds": 3 * factor}}
+            record = {"prompt": f"star {n}", "stages": stages, "made": {"processor": "one"}}
+            write_json(place / "record.json", record if n else {"prompt": "no record of its cost"})
+        words = ["evaluate", str(tmp_path / run), "--metrics", "flicker", "--out", str(tmp_path / f"{run}-run")]
+        assert main(words) == 0
+    found = compare(read_side(tmp_path / "base-run"), read_side(tmp_path / "new-run"))
+    line = found.line("seconds")
+    assert (line.numbers.n, line.numbers.base, line.numbers.value) == (7, 4.0, pytest.approx(4.8))
+    assert found.line("seconds_i2v").numbers.difference == pytest.approx(0.6)
+    assert found.line("flicker").verdict == "equivalent"
