@@ -139,11 +139,13 @@ def _round(pool: list[_Worker], tasks: deque[_Task], suite: Suite) -> Iterator[t
     for worker in pool:
         while tasks and worker.takes(tasks[0]):
             worker.give(tasks.popleft())
-    lines = {worker.line: worker for worker in pool if worker.tasks}
-    for line in wait([line for line in lines if line is not None]):
-        worker = lines[line]  # type: ignore[index]
+    waiting = [(worker, worker.line) for worker in pool if worker.tasks and worker.line is not None]
+    ready = wait([line for _, line in waiting])
+    for worker, line in waiting:
+        if line not in ready:
+            continue
         try:
-            kind, names, content = line.recv()  # type: ignore[union-attr]
+            kind, names, content = line.recv()
         except (EOFError, OSError):
             yield from _bury(worker, tasks, suite)
             continue

@@ -201,3 +201,30 @@ def test_as_a_command(videos: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"]["flicker"]["n"] == 4
     assert "scoring" in done.stderr
+
+
+def test_names_that_are_no_utf8_come_through(capsys: pytest.CaptureFixture[str], videos: Path, tmp_path: Path) -> None:
+    (videos / os.fsdecode(b"latin-\xfc\n.mp4")).write_bytes(b"no video")
+    found = as_json(capsys, videos, *LIGHT, "--out", tmp_path / "run")
+    assert [entry["item"] for entry in found["unscored"]] == ["latin-\\xfc\n"]
+    rows = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text("utf-8").splitlines()]
+    assert {row["item"] for row in rows} == {"a", "b", "c", "d", "latin-\\xfc\n"}
+    code, out, _ = call(capsys, videos, *LIGHT)
+    assert code == 0
+    assert "\\udcfc\\n.mp4: cannot be decoded" in out
+
+
+def test_vbench_names_bring_their_prompts(capsys: pytest.CaptureFixture[str], videos: Path, tmp_path: Path) -> None:
+    for n, name in enumerate(("a.mp4", "b.mkv")):
+        (videos / name).rename(videos / f"a red star-{n}{Path(name).suffix}")
+    (videos / "c.npy").unlink()
+    for picture in (videos / "d").iterdir():
+        picture.unlink()
+    code, _, err = call(capsys, videos, *LIGHT, "--out", tmp_path / "run", "--workers", "2")
+    assert code == 0
+    assert "read as vbench's layout" in err
+    items = json.loads((tmp_path / "run" / "run.json").read_text())["items"]
+    assert [(item["item"], item["prompt_id"]) for item in items] == [
+        ("a red star-0", "a red star"),
+        ("a red star-1", "a red star"),
+    ]
