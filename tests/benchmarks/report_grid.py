@@ -45,4 +45,6 @@ if __name__ == "__main__":
             page = write_report(run)
             seconds, processor = time.perf_counter() - begun, time.process_time() - spent
             size = page.stat().st_size / 1e6
-            print(f"{name}: {seconds:.1f} s ({processor:.1f} s of processor), {size:.1f} MB, load {os.getloadavg()[0]:.0f}")
+            print(
+                f"{name}: {seconds:.1f} s ({processor:.1f} s of processor), {size:.1f} MB, load {os.getloadavg()[0]:.0f}"
+            )
