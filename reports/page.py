@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ablations.effects import Effect, prompts_needed
+from ablations.readings import sections
 from reports import methods
 from reports.ablation_latex import groups
 from reports.charts import forest, inline, waterfall
@@ -106,6 +107,7 @@ def _context(found: Findings) -> dict[str, Any]:
         "groups": {name: _sorted(_cells(found, effects)) for name, effects in groups(found).items()},
         "stages": {s: _sorted(_cells(found, effects)) for s, effects in earlier_effects(run, lines).items()},
         "waterfalls": list(_waterfalls(found, lines)),
+        "readings": sections(lines, run.items, run.record),
         "methods": methods.of_ablation(found),
         "scenes": shown,
         "viewer": _viewer(found, shown),

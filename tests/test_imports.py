@@ -55,7 +55,7 @@ MAY_STAND_ON = {
     "reports": (
         *WORLD,
         *("evals.stats", "evals.compare", "evals.metric", "evals.decode", "evals.states"),
-        *("ablations.effects", "ablations.source"),
+        *("ablations.effects", "ablations.readings", "ablations.source"),
         *("annotation", "reports"),
     ),
 }

@@ -20,7 +20,6 @@ from magicvideo.files import read_json, write_json, write_jsonl
 from reports import tags
 from reports.attention import notices
 from reports.folder import read_run
-from reports.interactions import interactions
 from reports.latex import tex
 from reports.stages import doses, earlier_effects, levels, swept
 from reports.store import Index
@@ -134,28 +133,6 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     from magicvideo.files import read_jsonl
 
     return read_jsonl(path / "scores.jsonl")
-
-
-def test_an_interaction_is_what_both_do_beyond_each(make_run: MakeRun, tmp_path: Path) -> None:
-    """Without a: -1, without b: -2, without both: -3 plus a planted -5 that neither does alone."""
-    shutil.copytree(make_run(), tmp_path / "run")
-    record = read_json(tmp_path / "run" / "run.json")
-    offs = {"full": [], "a": ["controlnet"], "b": ["v2v"], "ab": ["controlnet", "v2v"]}
-    record["arms"] = [
-        {"name": name, "switch": None, "title": name, "off": off, "config": {}} for name, off in offs.items()
-    ]
-    record["prompts"] = [{"id": f"p{n}", "prompt": "x"} for n in range(8)]
-    write_json(tmp_path / "run" / "run.json", record)
-    shift = {"full": 0.0, "a": -1.0, "b": -2.0, "ab": -8.0}
-    rows = [
-        {"arm": arm, "prompt_id": f"p{n}", "seed": 0, "metric": "clip_score", "value": n + shift[arm], "reason": None}
-        for arm in offs
-        for n in range(8)
-    ]
-    write_jsonl(tmp_path / "run" / "scores.jsonl", rows)
-    (one,) = interactions(read_run(tmp_path / "run"), "clip_score")
-    assert (one.switches, one.value, one.n) == (("controlnet", "v2v"), pytest.approx(-5.0), 8)
-    assert one.p == pytest.approx(2 / 2**8)
 
 
 def test_a_sweep_is_found_by_its_configurations(make_run: MakeRun, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from ablations.effects import Effect
+from ablations.effects import Effect, interactions
+from ablations.readings import sections
 from magicvideo.config import STAGES
 from reports.charts import dose_response, forest_chart, pareto, waterfall
 from reports.charts.runs import Named
-from reports.dashboard import load, state
+from reports.dashboard import load
 from reports.dashboard.common import ARROWS, chart, entries, heading, nothing, pick, say, table, watch, words_for
 from reports.dashboard.views.costs import places
 from reports.findings import Findings
@@ -38,7 +39,7 @@ def page() -> None:
     name = pick("Metric", names, "metric", titles)
     _metric(findings, name)
     _effects(findings, name)
-    _diagnosis(id)
+    _readings(findings)
     _videos(findings)
 
 
@@ -116,30 +117,12 @@ def _effects(found: Findings, name: str) -> None:
         stage = pick("Effects on the clips of", [VIDEO, *earlier], "stage", {s: s.upper() for s in STAGES})
     shown = found.effects if stage == VIDEO else earlier[stage]
     table([_row(found, e) for e in shown if e.metric == name], "effects")
-    interactions = [e for e in shown if e.arms > 1 and e.metric == name]
-    if interactions:
+    if any(e.arms > 1 for e in shown):
         say("Main effects of a full factorial: each is a mean over all arms without the switch against all with it.")
-    _interactions(found, name)
-
-
-def _interactions(found: Findings, name: str) -> None:
-    """How far two switches together differ from the sum of each alone, where the run has all four arms."""
-    from reports.interactions import interactions
-
-    rows = [
-        {
-            "switches": " × ".join(i.switches),
-            "together minus sum": number(i.value, found.places[name], signed=True),
-            "95 % interval": interval(i.low, i.high, found.places[name], signed=True),
-            "p": p_value(i.p),
-            "adjusted p": p_value(i.p_adjusted),
-            "n": i.n,
-        }
-        for i in interactions(found.run, name)
-    ]
-    if rows:
-        say("Interactions: the effect of leaving out both, minus the sum of leaving out each alone.", "caption")
-        table(rows, "interactions")
+    pairs = [e for e in interactions(lines, found.run.record) if e.metric == name]
+    if pairs:
+        say("Interactions: leaving out both, beyond what leaving out each alone adds up to.", "caption")
+        table([_row(found, e) for e in pairs], "interactions")
 
 
 def _row(found: Findings, e: Effect) -> dict[str, Any]:
@@ -158,12 +141,12 @@ def _row(found: Findings, e: Effect) -> dict[str, Any]:
     }
 
 
-def _diagnosis(id: str) -> None:
-    """What a diagnosis of the run wrote beside it, where there is one."""
-    path = state.index().path(id) / "diagnosis.md"
-    if path.is_file():
-        heading("Diagnosis", 2)
-        say(path.read_text(encoding="utf-8", errors="replace")[:20_000])
+def _readings(found: Findings) -> None:
+    """What the run's design lets one read beyond single effects: doses, stages, signs of failure, cost."""
+    for title, lines in sections(all_scores(found.run), found.run.items, found.run.record):
+        heading(title, 2)
+        for line in lines:
+            say(line)
 
 
 def _videos(found: Findings) -> None:
