@@ -20,6 +20,11 @@ class SubVerb:
 
 
 SUBVERBS = {
+    "plan": SubVerb(
+        "annotation.verbs.plan",
+        "how many prompts and votes show an effect",
+        "magicvideo study plan --net 0.1 --annotators 30",
+    ),
     "create": SubVerb(
         "annotation.verbs.create",
         "freeze a study from two or more systems' videos",

@@ -2,8 +2,8 @@
 
 Two-way clustered variance (Cameron, Gelbach & Miller 2011): V = V_annotator + V_prompt - V_intersection, each corrected
 by G/(G-1). V may come out below its own parts when there are few clusters, so the largest of V, V_annotator and
-V_prompt is taken (MacKinnon, Nielsen & Webb 2021). Quantiles are Student's t with min(G) - 1 degrees of freedom; for the
-tie rate, in which people and prompts hardly lean, with Satterthwaite's.
+V_prompt is taken (MacKinnon, Nielsen & Webb 2021). Quantiles are Student's t with min(G) - 1 degrees of freedom; for
+the tie rate, in which people and prompts hardly lean, with Satterthwaite's.
 """
 
 from __future__ import annotations

@@ -55,9 +55,24 @@ def test_a_study_from_making_to_forgetting(call: Any, tmp_path: Path) -> None:
     assert call("status", study)["annotators"] == []
 
 
+def test_a_study_is_planned(call: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """7.85 (1 - .3 - .01) / .01 votes; three on a prompt that resemble each other by .5 count for one and a half."""
+    (one,) = call("plan", "--net", "0.1", "--raters", "1")["plans"]
+    assert one["prompts"] == one["votes"] == pytest.approx(7.85 * 0.69 / 0.01, abs=1)
+    (three,) = call("plan", "--net", "0.1", "--raters", "3", "--prompt-icc", "0.5")["plans"]
+    assert three["prompts"] == pytest.approx(one["prompts"] * (1 + 2 * 0.5) / 3, abs=1)
+    assert main(["study", "plan", "--net", "0.1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+    assert main(["study", "plan", "--net", "0.1", "--annotators", "5"]) == 2
+    assert "5 annotators cannot show it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ["plan", "--net", "0"],
+        ["plan", "--net", "0.9", "--ties", "0.3"],
+        ["plan", "--net", "0.1", "--power", "2"],
         ["status", "nowhere"],
         ["create", "a=x", "b=y", "--out", "s"],
         ["create", "a=x", "--out", "s", "--criteria", "structur"],
