@@ -18,8 +18,9 @@ from tqdm import tqdm
 from evals import stats
 from evals.compare import by_item
 from evals.damage import DAMAGES, LEAST_FRAMES, Damage
+from evals.measure import Item
 from evals.metric import Score
-from evals.runner import Evaluation, Item, evaluate
+from evals.runner import Evaluation, evaluate
 from evals.suite import Suite
 from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
@@ -173,8 +174,8 @@ def _paired(before: Values, after: Values) -> Step:
     shared = sorted(before.keys() & after.keys())
     if len(shared) < LEAST_CLIPS:
         return Step(None, None, None, len(shared))
-    values = ([which[clip][1] for clip in shared] for which in (before, after))
-    found = stats.paired(*values, [before[clip][0] for clip in shared])
+    one, other = ([which[clip][1] for clip in shared] for which in (before, after))
+    found = stats.paired(one, other, [before[clip][0] for clip in shared])
     return Step(found.value, found.low, found.high, found.n)
 
 

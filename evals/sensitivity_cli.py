@@ -17,7 +17,7 @@ from evals import card_charts
 from evals.cards import record, table
 from evals.damage import LEAST_FRAMES
 from evals.decode import Decoder
-from evals.runner import Item
+from evals.measure import Item
 from evals.sensitivity import measure
 from evals.states import Unscored
 from evals.suite import Suite

@@ -123,7 +123,9 @@ def _more(result: Result) -> Iterator[Block]:
 
 def _wins(result: Result) -> Iterator[Block]:
     systems = result["systems"]
-    shares = [Share(n, *(s["shares"][k] for k in ("good", "same", "bad")), s["n"]) for n, s in systems.items()]
+    shares = [
+        Share(name, s["shares"]["good"], s["shares"]["same"], s["shares"]["bad"], s["n"]) for name, s in systems.items()
+    ]
     yield Drawing(
         "Good, Same and Bad",
         charts.inline(charts.win_bars(shares), "Shares of Good, Same and Bad; the numbers are in the table"),

@@ -69,7 +69,8 @@ class Flow:
         found: dict[str, list[float]] = {"speed": [], "warping": [], "visible": []}
         for t, (a, b) in enumerate(pairwise(greys)):
             forward, backward = self.field(a, b), self.field(b, a)
-            error, share = warping_error(_picture(small, t) / 255, _picture(small, t + 1) / 255, forward, backward)
+            here, there = _picture(small, t) / np.float32(255), _picture(small, t + 1) / np.float32(255)
+            error, share = warping_error(here, there, forward, backward)
             found["speed"].append(_fastest(forward) / diagonal * clip.fps)
             found["warping"].append(error)
             found["visible"].append(share)
@@ -156,5 +157,5 @@ def middle(a: Picture, b: Picture, forward: Field, backward: Field) -> Picture:
     The flows from the middle are Super SloMo's (Jiang et al. 2018, arXiv 1712.00080, equation 4) at t = 1/2:
     (backward - forward) / 4 to a, and its opposite to b.
     """
-    to_a = (backward - forward) / 4
-    return (sample(a, to_a) + sample(b, -to_a)) / 2
+    to_a = np.asarray((backward - forward) / 4, np.float32)
+    return np.asarray((sample(a, to_a) + sample(b, -to_a)) / 2, np.float32)

@@ -51,7 +51,8 @@ def _wins(result: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         shares = [
-            Share(name, *(s["shares"][k] for k in ("good", "same", "bad")), s["n"]) for name, s in systems.items()
+            Share(name, s["shares"]["good"], s["shares"]["same"], s["shares"]["bad"], s["n"])
+            for name, s in systems.items()
         ]
         chart(win_bars(shares), "wins")
     with right:
