@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table benchmarks study-statistics fuzz clean
+.PHONY: help install demo test lint check train weights-table benchmarks study-statistics evaluation-costs fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -56,6 +56,9 @@ benchmarks: $(STAMP) ## how fast the parts are on this machine; prints, judges n
 
 study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
 	$(BIN)/python tests/benchmarks/study_statistics.py
+
+evaluation-costs: $(STAMP) ## an evaluation's time beside the least it could take and beside one script a metric; its memory
+	$(BIN)/python tests/benchmarks/evaluation.py
 
 fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more than itself
 	$(BIN)/python tests/benchmarks/fuzz_videos.py
