@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .DEFAULT_GOAL := help
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 # Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
 install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
