@@ -1,8 +1,8 @@
 """Evaluations killed at random moments: none may lose or spoil what was finished. Exits with 1 if one does.
 
 Each round kills (SIGKILL) the command, or one of the processes below it, after a random time; every feature that was
-there before must be there afterwards, unchanged and whole. At the end the command runs through and must say what an undisturbed
-evaluation says.
+there before must be there afterwards, unchanged and whole. At the end the command runs through and must say what an
+undisturbed evaluation says.
 """
 
 from __future__ import annotations
