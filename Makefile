@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial fuzz study-frechet soak scale clean
+.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs fuzz study-frechet soak scale clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -70,8 +70,12 @@ gate-trial: $(STAMP) ## how often the gate sees planted regressions, and how oft
 study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' statistics over simulated studies; prints
 	$(BIN)/python tests/benchmarks/study_statistics.py
 
+evaluation-costs: $(STAMP) ## an evaluation's time beside the least it could take and beside one script a metric; its memory
+	$(BIN)/python tests/benchmarks/evaluation.py
+
 fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more than itself
 	$(BIN)/python tests/benchmarks/fuzz_videos.py
+
 study-frechet: $(STAMP) ## bias of Frechet distances, coverage of their limit's interval, speed; prints
 	$(BIN)/python tests/benchmarks/frechet_bias.py
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -109,7 +110,7 @@ def _item(number: int, one: Any, fps: float) -> Item:
         return one
     video, prompt = one if _with_prompt(one) else (one, None)
     if isinstance(video, Item):
-        return Item(video.name, video.clip, prompt, prompt or video.prompt_id, video.reference)
+        return replace(video, prompt=prompt, prompt_id=prompt or video.prompt_id)
     if isinstance(video, str | Path):
         path = Path(video)
         return item_of(Found(path, clip_name(path)), prompt, None)
@@ -128,5 +129,5 @@ def _told_apart(items: list[Item]) -> list[Item]:
 
 
 def _renamed(item: Item) -> Item:
-    cluster = f"video {item.clip}" if item.prompt_id == f"video {item.name}" else item.prompt_id
-    return Item(str(item.clip), item.clip, item.prompt, cluster, item.reference, item.trusted, item.truth)
+    own = item.prompt_id == f"video {item.name}"
+    return replace(item, name=str(item.clip), prompt_id=f"video {item.clip}" if own else item.prompt_id)

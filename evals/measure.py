@@ -25,8 +25,8 @@ from magicvideo.clip import VideoClip
 CHUNK_CLIPS = 16
 CHUNK_BYTES = 128 << 20
 """Of decoded frames in one chunk; a clip that is larger alone is a chunk."""
-OTHERS_BYTES = 64 << 20
-"""Of references and truths that are kept for the clips to come."""
+OTHERS, OTHERS_BYTES = 64, 64 << 20
+"""References and truths that are kept for the clips to come, and their bytes."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def chunks(items: Sequence[Item], sources: Sources, most: int = CHUNK_CLIPS) -> 
 
 @dataclass
 class _Others:
-    """References and truths, opened once for the clips that share them as long as they fit `OTHERS_BYTES`."""
+    """References and truths, opened once for the clips that share them as long as there is room."""
 
     open_one: Callable[[Path | VideoClip, bool], Opened | Unscored]
     _kept: dict[Path | VideoClip, Opened | Unscored] = field(default_factory=dict)
@@ -131,9 +131,12 @@ class _Others:
     def open(self, source: Path | VideoClip, trusted: bool) -> Opened | Unscored:
         if source not in self._kept:
             self._kept[source] = self.open_one(source, trusted)
-            while len(self._kept) > 1 and sum(_bytes(o) for o in self._kept.values()) > OTHERS_BYTES:
+            while len(self._kept) > 1 and not self._fits():
                 del self._kept[next(iter(self._kept))]
         return self._kept[source]
+
+    def _fits(self) -> bool:
+        return len(self._kept) <= OTHERS and sum(_bytes(other) for other in self._kept.values()) <= OTHERS_BYTES
 
 
 def _bytes(found: Opened | Unscored) -> int:
