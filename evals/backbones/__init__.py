@@ -27,8 +27,8 @@ def load(name: str) -> Any:
     """The backbone of that name, loaded once for each version of its weights.
 
     pocket-clip is a `TextBackbone`, pocket-reader a `ReaderBackbone`, pocket-video a `VideoBackbone`, pocket-perceptual
-    a `Perceptual` (`evals.features`); pocket-subject gives {"image": [T,D]}. Raises `InputError` for an unknown name,
-    and for weights that are missing or whose hash differs.
+    a `Perceptual` (`evals.features`); pocket-subject gives {"image": [T,D]}. Raises `InputError` for an unknown name, and
+    for weights that are missing or whose hash differs.
     """
     if name not in BACKBONES:
         raise unknown_name("backbone", name, BACKBONES)
