@@ -90,7 +90,7 @@ def section(metric: str, sets: Mapping[str, Mapping[str, Any]]) -> str:
         why = (
             f"unscored there ({'; '.join(sorted(reasons))})"
             if reasons
-            else "what it looks through does not ship, so it was not measured"
+            else "not measured; metrics whose weights do not ship have none"
         )
         parts = [f"No card: {why}. `magicvideo evaluate --sensitivity` makes one on clips of your own.\n"]
     head = "<!-- Written by `make sensitivity-cards` from sensitivity.json; change that, not this section. -->"
