@@ -34,8 +34,8 @@ LEGEND = (
     "strengths"
 )
 OF_SETS = (
-    "A distance of whole sets is judged by both sets' own intervals as if they had nothing to do with each other, which "
-    "is too wide: blind may mean too few clips there."
+    "A distance of whole sets is judged by both sets' own intervals as if they had nothing to do with each other, "
+    "which is too wide: blind may mean too few clips there."
 )
 
 
