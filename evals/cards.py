@@ -2,8 +2,8 @@
 
     python -m evals.cards
 
-writes the section "Sensitivity" of each page in docs/metrics/ again from docs/metrics/sensitivity.json; nothing here
-knows a figure. Does not import torch.
+writes docs/sensitivity.md and the section "Sensitivity" of each page in docs/metrics/ again, from
+docs/metrics/sensitivity.json; nothing here knows a figure. Does not import torch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from magicvideo.files import read_json, write_text
 
 PAGES = Path(__file__).parents[1] / "docs" / "metrics"
+OVERVIEW = PAGES.parent / "sensitivity.md"
 HEADING = "## Sensitivity"
 SHORT = {
     "worse": "worse",
@@ -31,6 +32,10 @@ LEGEND = (
     "worse, better, down, up: what stronger damage does to it;  -: blind, no certain difference of a tenth of the "
     "clips' spread;  both: strengths disagree;  .: unscored;  *: not monotone;  =: saturated by the third of five "
     "strengths"
+)
+OF_SETS = (
+    "A distance of whole sets is judged by both sets' own intervals as if they had nothing to do with each other, "
+    "which is too wide: blind may mean too few clips there."
 )
 
 
@@ -85,7 +90,7 @@ def section(metric: str, sets: Mapping[str, Mapping[str, Any]]) -> str:
         why = (
             f"unscored there ({'; '.join(sorted(reasons))})"
             if reasons
-            else "what it looks through does not ship, so it was not measured"
+            else "not measured; metrics whose weights do not ship have none"
         )
         parts = [f"No card: {why}. `magicvideo evaluate --sensitivity` makes one on clips of your own.\n"]
     head = "<!-- Written by `make sensitivity-cards` from sensitivity.json; change that, not this section. -->"
@@ -98,6 +103,7 @@ def _of_set(about: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     lines = [
         f"{about['title']} Undamaged: {card['value']:.4g}{spread}, n = {card['n']}. Differences to the same clips "
         "undamaged, with 95 % intervals, at the first, third and fifth of five strengths:",
+        *([] if card["spread"] is not None else ["", OF_SETS]),
         "",
         "| damage | strengths | first | third | fifth | answer |",
         "|---|---|---|---|---|---|",
@@ -131,9 +137,31 @@ def with_section(page: str, new: str) -> str:
     return f"{before.rstrip()}\n\n{new}"
 
 
+def overview(sets: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page that shows all metrics at once, a table for each set of clips."""
+    parts = [
+        "# What the metrics answer to known damage\n",
+        "<!-- Written by `make sensitivity-cards` from metrics/sensitivity.json; change that, not this page. -->\n",
+        "Each clip is compared with itself, damaged in nine ways at five strengths each. The metrics' pages have the "
+        "numbers, [the command line](cli.md#evaluate) says how to do the same on clips of your own.\n",
+        f"{LEGEND[0].upper()}{LEGEND[1:]}.\n".replace("*:", "\\*:"),
+        f"{OF_SETS}\n",
+    ]
+    for about in sets.values():
+        found = about["found"]
+        titles = [damage["title"] for damage in found["damages"].values()]
+        parts += [f"{about['title']}\n", f"| metric | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+        for name, card in found["cards"].items():
+            words = (_word(card["answers"].get(damage)).replace("*", "\\*") for damage in found["damages"])
+            parts.append(f"| [`{name}`](metrics/{name}.md) | {' | '.join(words)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 def pages() -> Iterator[tuple[Path, str]]:
-    """Each metric's page and what it should hold."""
+    """The overview and each metric's page, and what they should hold."""
     sets = read_json(PAGES / "sensitivity.json")
+    yield OVERVIEW, overview(sets)
     for path in sorted(PAGES.glob("*.md")):
         yield path, with_section(path.read_text(encoding="utf-8"), section(path.stem, sets))
 

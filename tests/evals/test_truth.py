@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -14,7 +14,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 from evals import Item, evaluate
 from evals.backbones.truth import Fidelity
-from evals.cli import run
+from evals.cli import add_arguments, run
 from evals.features import ToTruth
 from evals.metrics import fault_remaining, trajectory, truth
 from evals.suites import SUITES, Suite
@@ -217,14 +217,23 @@ def test_a_folder_against_a_folder(tmp_path: Path, pair: tuple[VideoClip, VideoC
     for name, some in (("videos", clip), ("true", true)):
         write_lossless(tmp_path / name / "a.mkv", some)
     write_lossless(tmp_path / "videos" / "b.mkv", clip)
-    asked = SimpleNamespace(
-        folder=tmp_path / "videos", prompts=None, reference=None, truth=tmp_path / "true", suite="truth",
-        metrics="psnr_truth,ssim_truth", out=tmp_path / "run", json=True,
-    )  # fmt: skip
-    result = run(asked)  # type: ignore[arg-type]
+    parser = ArgumentParser()
+    add_arguments(parser)
+    words = [
+        tmp_path / "videos",
+        "--truth",
+        tmp_path / "true",
+        "--suite",
+        "truth",
+        "--metrics",
+        "psnr_truth,ssim_truth",
+    ]
+    asked = parser.parse_args([str(word) for word in [*words, "--out", tmp_path / "run"]])
+    asked.json = True
+    result = run(asked)
     assert result["metrics"]["psnr_truth"]["n"] == 1
     assert [u["reason"] for u in result["unscored"]] == ["no truth"]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["truth"] == str(tmp_path / "true")
     asked.suite, asked.metrics = "pocket", "flicker"
     with pytest.raises(InputError, match="--suite truth"):
-        run(asked)  # type: ignore[arg-type]
+        run(asked)
