@@ -34,8 +34,16 @@ from annotation.schema import blocks, skips, slots
 TRIES = 20
 """Claims that another server process may win before this one gives up for now."""
 FREE, LEASED, DONE = "free", "leased", "done"
-_WHO, _NOW, _UNTIL, _ID, _AT = (bindparam(name) for name in ("who", "now", "until", "this", "replicate_at"))
-_FREE, _LEASED, _DONE, _MAIN = (literal_column(f"'{word}'") for word in (FREE, LEASED, DONE, "main"))
+_Any = ColumnElement[Any]
+_WHO: _Any = bindparam("who")
+_NOW: _Any = bindparam("now")
+_UNTIL: _Any = bindparam("until")
+_ID: _Any = bindparam("this")
+_AT: _Any = bindparam("replicate_at")
+_FREE: _Any = literal_column(f"'{FREE}'")
+_LEASED: _Any = literal_column(f"'{LEASED}'")
+_DONE: _Any = literal_column(f"'{DONE}'")
+_MAIN: _Any = literal_column("'main'")
 """Written out in the statements, so that the index of leased slots can serve them."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, literal, select, update
 
 from annotation import assignment
 from annotation.assignment import DONE, LEASED, Terms
@@ -26,7 +26,9 @@ from magicvideo.errors import InputError
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 SECONDS_MOST = 24 * 3600.0
-_WHO, _THIS, _CLIENT = bindparam("who"), bindparam("this"), bindparam("name")
+_WHO: ColumnElement[Any] = bindparam("who")
+_THIS: ColumnElement[Any] = bindparam("this")
+_CLIENT: ColumnElement[Any] = bindparam("name")
 PERSON = select(people).where(people.c.id == _WHO)
 ADMIT = PERSON.with_for_update()
 _RECEIPT = and_(receipts.c.annotator == _WHO, receipts.c.client == _CLIENT)
