@@ -1,4 +1,4 @@
-"""Planner and store index at size: `python tests/benchmarks/scale.py [ITEMS [RECORDS [FOLDER]]]`. Prints and judges nothing.
+"""Planner and store index at size: `scale.py [ITEMS [RECORDS [FOLDER]]]`. Prints and judges nothing.
 
 Plans a factorial of 64 arms over as many prompts as make ITEMS videos (by default 100,000): on an empty store, and on
 one with RECORDS finished stages (by default all that the plan needs), first from single files, then from the pack.
