@@ -197,4 +197,4 @@ def _whole(value: float | None) -> int | None:
 def _sum(values: Sequence[Number | None]) -> Number | None:
     """The sum; None if one is unknown."""
     known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None  # type: ignore[return-value]
+    return sum(known) if len(known) == len(values) else None

@@ -163,17 +163,17 @@ def measure(config: PipelineConfig, store: Store, runs: int) -> dict[str, StageC
 
 def _warm(call: Callable[[], object], runs: int) -> tuple[float, int | None, int | None]:
     """Median seconds, and the most memory that any of the runs needed."""
-    torch = sys.modules.get("torch")
-    gpu = torch is not None and torch.cuda.is_available()
-    times = []
+    from magicvideo.pipeline import the_gpu
+
+    gpu, times = the_gpu(), list[float]()
     reset_peak()
     if gpu:
-        torch.cuda.reset_peak_memory_stats()
+        gpu.reset_peak_memory_stats()
     for _ in range(runs):
         began = time.perf_counter()
         call()
         times.append(time.perf_counter() - began)
-    return statistics.median(times), peak_memory(), int(torch.cuda.max_memory_allocated()) if gpu else None
+    return statistics.median(times), peak_memory(), int(gpu.max_memory_allocated()) if gpu else None
 
 
 def operations(call: Callable[[], object]) -> int:

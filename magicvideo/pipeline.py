@@ -174,15 +174,20 @@ class _Measured:
 
     @classmethod
     def of(cls, make: Callable[[], VideoClip]) -> _Measured:
-        torch = sys.modules.get("torch")
-        gpu = torch is not None and torch.cuda.is_available()
+        gpu = the_gpu()
         reset_peak()
         if gpu:
-            torch.cuda.reset_peak_memory_stats()
+            gpu.reset_peak_memory_stats()
         began = time.perf_counter()
         clip = make()
         seconds = time.perf_counter() - began
-        return cls(clip, seconds, peak_memory(), int(torch.cuda.max_memory_allocated()) if gpu else None)
+        return cls(clip, seconds, peak_memory(), int(gpu.max_memory_allocated()) if gpu else None)
+
+
+def the_gpu() -> Any:
+    """`torch.cuda` where torch is loaded and has a GPU, else None; never loads torch."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Processes:
         self.workers = len(devices) or workers
         self._given = pickle.dumps((engine, store))
         self._limits = dict(limits or {})
-        self._environments = [_environment(threads, device) for device in devices or [None] * workers]
+        self._environments = [_environment(threads, devices[n] if devices else None) for n in range(self.workers)]
         self._hands = [self._start(n) for n in range(self.workers)]
 
     @property

@@ -1,4 +1,4 @@
-"""Planner and store index at size: `python tests/benchmarks/scale.py [ITEMS [RECORDS]]`. Prints and judges nothing.
+"""Planner and store index at size: `scale.py [ITEMS [RECORDS [FOLDER]]]`. Prints and judges nothing.
 
 Plans a factorial of 64 arms over as many prompts as make ITEMS videos (by default 100,000): on an empty store, and on
 one with RECORDS finished stages (by default all that the plan needs), first from single files, then from the pack.
@@ -8,12 +8,12 @@ Records and clips are written by this script: real records, clips as empty files
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,16 +81,16 @@ def others(n: int) -> Iterator[StageRecord]:
 
 def write(store: Store, records: Iterator[StageRecord]) -> int:
     """As `put_stage`, without the sync; a clip is an empty file."""
-    made, count = set[Path](), 0
+    for folder in ("stages", "clips"):
+        for n in range(256):
+            (store.root / folder / f"{n:02x}").mkdir(parents=True, exist_ok=True)
+    root, count = str(store.root), 0
     for record in records:
-        for path, text in (
-            (store.stage_path(record.key), json.dumps(asdict(record))),
-            (store.clip_path(record.digest), ""),
-        ):
-            if path.parent not in made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made.add(path.parent)
-            path.write_text(text)
+        key, digest = record.key, record.digest
+        handle = os.open(f"{root}/stages/{key[:2]}/{key}.json", os.O_WRONLY | os.O_CREAT)
+        os.write(handle, json.dumps(record.__dict__).encode())
+        os.close(handle)
+        os.close(os.open(f"{root}/clips/{digest[:2]}/{digest}.mkv", os.O_WRONLY | os.O_CREAT))
         count += 1
     return count
 
