@@ -34,7 +34,7 @@ class Notice:
 def notices(entries: Sequence[Entry], now: float) -> list[Notice]:
     """All notices of a store; `now` in seconds since 1970."""
     found = [notice for entry in entries for notice in _of_one(entry, now)]
-    found += [notice for line in lines(entries) if (notice := _worse(line)) is not None]
+    found += [notice for line in lines(entries) for notice in (_worse(line), _lost(line[0])) if notice is not None]
     return sorted(found, key=lambda notice: notice.rank)
 
 
@@ -57,12 +57,17 @@ def _of_one(entry: Entry, now: float) -> Iterator[Notice]:
             yield Notice(2, "◷", text, "runs", {"find": entry.name})
         else:
             yield Notice(4, "◷", f"{entry.id} is being written", "runs", {"find": entry.name})
+
+
+def _lost(entry: Entry) -> Notice | None:
+    """Of the newest run of a line: a metric that many videos have no value of."""
     lost = {name: about for name, about in entry.metrics.items() if _unscored(about) > UNSCORED_SHARE}
-    if lost:
-        worst = max(lost, key=lambda name: _unscored(lost[name]))
-        title = str(lost[worst].get("title") or worst)
-        text = f"{entry.id}: {_unscored(lost[worst]):.0%} of the videos have no {plain(title)}"
-        yield Notice(3, "!", text, "runs", {"find": entry.name})
+    if not lost:
+        return None
+    worst = max(lost, key=lambda name: _unscored(lost[name]))
+    title = str(lost[worst].get("title") or worst)
+    text = f"{entry.id}: {_unscored(lost[worst]):.0%} of the videos have no {plain(title)}"
+    return Notice(3, "!", text, "runs", {"find": entry.name})
 
 
 def _worse(line: Sequence[Entry]) -> Notice | None:

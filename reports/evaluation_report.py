@@ -90,13 +90,11 @@ def _sections(run: EvaluationRun, videos: bool) -> Iterator[Section]:
     yield Section("methods", "Methods", (*methods.of_evaluation(run), _protocols(run)))
     command = f"magicvideo report {shlex.quote(as_typed(run.path))}"
     made = str((run.record.get("environment") or {}).get("command") or "")
-    again = [
-        Words("The report again, and its other forms:"),
-        Command("\n".join([command, f"{command} --md", f"{command} --csv", f"{command} --latex"])),
-    ]
-    yield Section(
-        "again", "Every number again", (*again, *((Words("The scores again:"), Command(made)) if made else ()))
-    )
+    forms = "\n".join([command, f"{command} --md", f"{command} --csv", f"{command} --latex"])
+    again: tuple[Block, ...] = (Words("The report again, and its other forms:"), Command(forms))
+    if made:
+        again += (Words("The scores again:"), Command(made))
+    yield Section("again", "Every number again", again)
 
 
 def _scores(run: EvaluationRun) -> Block:

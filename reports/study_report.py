@@ -11,10 +11,10 @@ from typing import Any
 
 from reports import charts, methods
 from reports.ablation import as_typed
-from reports.charts import Rank, Share
+from reports.charts import Rank
 from reports.document import Block, Command, Document, Drawing, Section, Words, of_rows
 from reports.tables import harmless
-from reports.votes import calibration_rows, paper_rows, rank_rows, spanned, win_rows
+from reports.votes import calibration_rows, paper_rows, rank_rows, shares_of, spanned, win_rows
 from reports.words import plural
 
 CONVENTIONS = ("gsb_ratio", "net", "half_tie", "decisive", "tie_rate")
@@ -123,12 +123,11 @@ def _more(result: Result) -> Iterator[Block]:
 
 def _wins(result: Result) -> Iterator[Block]:
     systems = result["systems"]
-    shares = [
-        Share(name, s["shares"]["good"], s["shares"]["same"], s["shares"]["bad"], s["n"]) for name, s in systems.items()
-    ]
     yield Drawing(
         "Good, Same and Bad",
-        charts.inline(charts.win_bars(shares), "Shares of Good, Same and Bad; the numbers are in the table"),
+        charts.inline(
+            charts.win_bars(shares_of(systems)), "Shares of Good, Same and Bad; the numbers are in the table"
+        ),
     )
     yield of_rows(
         "In the paper's form (arXiv 2401.04468, table 1): counts and ratio alone",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reports.charts import Share
 from reports.tables import MISSING, number, p_value
+
+
+def shares_of(systems: Mapping[str, Any]) -> list[Share]:
+    """What the bars of Good, Same and Bad show."""
+    told = {name: s["shares"] for name, s in systems.items()}
+    return [Share(name, s["good"], s["same"], s["bad"], systems[name]["n"]) for name, s in told.items()]
 
 
 def win_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:

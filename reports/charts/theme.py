@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 import altair as alt
 import vl_convert
+from altair import LayerChart as Layers
 from altair.utils.schemapi import debug_mode
 
 from reports.tables import plain
 
 Ground = Literal["light", "dark"]
-Layers = alt.LayerChart
 
 INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#0a0a0a"
 STYLES = {

@@ -34,6 +34,8 @@ STYLE = """<style>
 ARROWS = {True: "↑", False: "↓", None: "↕"}
 """Beside a metric's name: which way is better."""
 LONGEST = 90
+PAGE = "page"
+"""Where the session keeps the name of the page that is shown."""
 
 
 def guarded(show: Callable[[], None]) -> None:
@@ -60,14 +62,33 @@ def ground() -> Ground:
 
 
 def pick(label: str, options: Sequence[str], key: str, told: Mapping[str, str] | None = None, first: int = 0) -> str:
-    """One of `options`, held by the address as `key`; `told` gives the words for each."""
-    words = told or {}
+    """One of `options`, held by the address as `key`; `told` gives the words for each.
+
+    Streamlit's own binding to the address would put the words there, which change, instead of the option.
+    """
+    words, place = told or {}, _place(key)
+    if place not in st.session_state:
+        st.session_state[place] = st.query_params.get(key)
+    if st.session_state[place] not in options:
+        st.session_state[place] = options[first]
 
     def text(option: str) -> str:
         return short(words.get(option, option))  # options are shown as text; labels are read as Markdown
 
-    found = st.selectbox(label, options, index=first, format_func=text, key=key, bind="query-params")
-    return str(found)
+    found = str(st.selectbox(label, options, format_func=text, key=place))
+    if st.query_params.get(key) != found:
+        st.query_params[key] = found
+    return found
+
+
+def choose(key: str, value: str) -> None:
+    """Set the picker of that key, before it is drawn."""
+    st.session_state[_place(key)] = value
+
+
+def _place(key: str) -> str:
+    """Pages may have pickers of one name, and each keeps its own choice."""
+    return f"{key} on {st.session_state.get(PAGE, '')}"
 
 
 def table(
@@ -81,7 +102,7 @@ def table(
     """Rows as a table with its CSV beside it; with `select` the number of the row that was clicked."""
     frame = pd.DataFrame(list(rows))
     shape: dict[str, Any] = {} if height is None else {"height": height}
-    config = {name: st.column_config.TextColumn(width="medium") for name in ("prompt", "name", "problem")}
+    config = {name: st.column_config.TextColumn(width="large") for name in ("prompt", "problem")}
     options: dict[str, Any] = {"hide_index": True, "column_config": {**config, **(columns or {})}, "key": key, **shape}
     chosen = None
     if select:

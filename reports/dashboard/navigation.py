@@ -8,7 +8,7 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from reports.dashboard.common import STYLE, guarded
+from reports.dashboard.common import PAGE, STYLE, guarded
 
 PAGES = {
     "overview": "Overview",
@@ -31,6 +31,7 @@ def navigate() -> Page:
 
 def page(name: str) -> Page:
     def show() -> None:
+        st.session_state[PAGE] = name
         guarded(import_module(f"reports.dashboard.views.{name}").page)
 
     return st.Page(show, title=PAGES[name], url_path=name, default=name == "overview")

@@ -59,10 +59,12 @@ def script(name: str) -> None:
     guarded(import_module(f"reports.dashboard.views.{name}").page)
 
 
-def opened(store: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def opened(store: Path, name: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
     monkeypatch.setenv(state.STORE, str(store))
     state.index().entries(fresh=True)
     app = AppTest.from_function(script, default_timeout=60, args=(name,))
+    for key, value in query.items():
+        app.query_params[key] = value
     return app.run()
 
 
@@ -95,6 +97,18 @@ def test_a_loss_is_noticed_and_compared(made: Path, monkeypatch: pytest.MonkeyPa
     verdicts = dict(zip(table["metric"], table["verdict"], strict=True))
     assert verdicts["CLIP score ↑"] == "▼ regressed"
     assert verdicts["Motion ↕"] != "▼ regressed"
+
+
+def test_the_address_chooses_by_id_and_keeps_what_is_chosen(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"base": "nightly/run-0", "candidate": "nightly/run-2", "metric": "flicker"}
+    app = opened(made / "full", "compare", monkeypatch, **asked)
+    assert {key: app.query_params[key][0] for key in asked} == asked
+    assert [box.value for box in app.selectbox][:3] == list(asked.values())
+    app.selectbox[2].select("temporal_lpips").run()
+    assert app.query_params["metric"] == ["temporal_lpips"]
+    app = opened(made / "full", "compare", monkeypatch, base="../../etc/passwd")
+    assert not app.exception
+    assert app.selectbox[0].value == "nightly/run-3"
 
 
 def test_markdown_of_users_stays_text(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,3 +221,12 @@ def test_the_verb_finds_out_what_lies_there(study: Path, scored: Path, tmp_path:
     assert write(scored, "latex", tmp_path / "r.tex").read_text().startswith("% evaluation report of run")
     with pytest.raises(InputError, match="no such folder"):
         write(tmp_path / "nowhere")
+
+
+def test_a_metric_s_page_comes_without_links_into_the_repository(tmp_path: Path) -> None:
+    from reports import guide
+
+    (tmp_path / "x.md").write_text("# X\n![chart](x.svg)\n<!-- made\nby us -->\n## See [y](y.md), [z](https://z)\n")
+    assert guide.page("x", tmp_path) == "### X\n\n\n#### See y, [z](https://z)\n"
+    assert guide.page("../x", tmp_path) is None
+    assert "Sensitivity" in str(guide.page("flicker"))

@@ -12,7 +12,19 @@ from reports.charts import distribution
 from reports.charts.runs import Named
 from reports.compare import Compared, Line, PromptChange, compare
 from reports.dashboard import load, state
-from reports.dashboard.common import ARROWS, chart, entries, heading, nothing, pick, say, table, watch, words_for
+from reports.dashboard.common import (
+    ARROWS,
+    chart,
+    choose,
+    entries,
+    heading,
+    nothing,
+    pick,
+    say,
+    table,
+    watch,
+    words_for,
+)
 from reports.sides import Side, read_side
 from reports.store import Entry
 from reports.tables import decimals, interval, number, p_value
@@ -110,7 +122,7 @@ def _click(which: str, value: str | None) -> None:
     """A click in a table sets a picker once; what is picked by hand afterwards stays."""
     seen = f"clicked-{which}"
     if value is not None and st.session_state.get(seen) != value:
-        st.session_state[CLICKED[which]] = value
+        choose(CLICKED[which], value)
     st.session_state[seen] = value
 
 
@@ -154,7 +166,8 @@ def _prompts(compared: Compared, line: Line) -> None:
 
 
 def _change(c: PromptChange) -> dict[str, Any]:
-    return {"prompt": c.prompt, "difference": c.difference, "base": c.base, "candidate": c.candidate, "id": c.prompt_id}
+    told = {"prompt": c.prompt, "difference": c.difference, "base": c.base, "candidate": c.candidate}
+    return told if c.prompt_id == c.prompt else {**told, "id": c.prompt_id}
 
 
 def _watch(compared: Compared, change: PromptChange) -> None:

@@ -95,7 +95,8 @@ def _shifts(line: Sequence[Entry], metric: str) -> dict[int, Change]:
 
 
 def _score(about: Mapping[str, Any]) -> Score:
-    return Score(**{field.name: about.get(field.name) for field in fields(Score)})
+    told: dict[str, Any] = {field.name: about.get(field.name) for field in fields(Score)}
+    return Score(**told)
 
 
 def _since(shift: Change, metric: Metric) -> str:

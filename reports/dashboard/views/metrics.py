@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reports import guide
-from reports.dashboard.common import ARROWS, entries, heading, metrics_of, pick, say, table
+from reports.dashboard.common import ARROWS, entries, heading, metrics_of, pick, say
 from reports.folder import Metric
 
 
@@ -25,11 +25,6 @@ def page() -> None:
         say("There is no page of documentation for this metric.", "info")
     else:
         st.markdown(text)  # ours, from the repository: not what a user wrote
-    card = guide.card(name)
-    if card is not None:
-        heading("What it sees", 2)
-        say("How far the metric moves under known damage; 0 is what clean clips score against themselves.", "caption")
-        table(card, f"sensitivity-{name}")
     runs = [e for e in found if name in e.metrics]
     if runs:
         heading("In this store", 2)

@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from reports.charts import Met, Rank, Share, rank_intervals, scatter, win_bars
+from reports.charts import Met, Rank, rank_intervals, scatter, win_bars
 from reports.charts.runs import Named
 from reports.dashboard import load, state
 from reports.dashboard.common import chart, entries, heading, literal, metrics_of, nothing, pick, say, table, words_for
-from reports.votes import calibration_rows, rank_rows, win_rows
+from reports.votes import calibration_rows, rank_rows, shares_of, win_rows
 
 ALL = "each against all others"
 
@@ -50,11 +50,7 @@ def _wins(result: Mapping[str, Any]) -> None:
     systems = result["systems"]
     left, right = st.columns(2)
     with left:
-        shares = [
-            Share(name, s["shares"]["good"], s["shares"]["same"], s["shares"]["bad"], s["n"])
-            for name, s in systems.items()
-        ]
-        chart(win_bars(shares), "wins")
+        chart(win_bars(shares_of(systems)), "wins")
     with right:
         if result["ranking"]:
             ranks = [Rank(p["system"], p["rank"], p["best"], p["worst"]) for p in result["ranking"]["systems"]]

@@ -111,7 +111,7 @@ def test_every_page_opens_and_runs_nothing_of_a_user_s(page: Any, address: str) 
 
 
 def test_the_address_holds_what_is_shown(page: Any, address: str) -> None:
-    query = "base=run-0&candidate=run-1&metric=flicker&prompt=p3"
+    query = "base=run-1&candidate=run-0&metric=flicker&prompt=p3"
     open_page(page, f"{address}/compare?{query}")
     page.locator("video").first.wait_for()
     page.get_by_text("a teal ring number 3", exact=True).first.wait_for()
