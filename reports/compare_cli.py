@@ -44,11 +44,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     store = arguments.store or store_of(candidate)
     if arguments.baseline is not None:
         base = baseline_of(store, arguments.baseline)
-    result = (
-        {"base": None, "candidate": candidate, "passed": True}
-        if base is None
-        else _compared(arguments, base, candidate)
-    )
+    result: dict[str, Any] = {"base": None, "candidate": candidate, "passed": True}
+    if base is not None:
+        result = _compared(arguments, base, candidate)
     if arguments.pin is not None and result["passed"]:
         pinned = pin(store, arguments.pin, candidate)
         print(f"pinned {pinned.run} as the baseline of {pinned.branch}", file=sys.stderr)
