@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: runs/NAME of the grid)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be computed and what it would cost")
     parser.add_argument(
+        "--pilot", type=Path, metavar="RUN", help="with --dry-run: an earlier run whose spread says what this can show"
+    )
+    parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that compute stages (default: one a core, 4)"
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each worker; clips depend on it")
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     out = arguments.out or Path("runs") / grid.name
     setup = _setup(arguments)
     if arguments.dry_run:
-        return _dry_run(grid, out, setup, arguments.store)
+        return _dry_run(grid, out, setup, arguments.store, arguments.pilot)
     result = ablate(grid, out, setup, arguments.store)
     say(f"report: {result['report']}")
     return result
@@ -72,6 +75,7 @@ def ablate(grid: Grid, out: Path, setup: Setup | None = None, store: str | None 
     """Run, score and report; what `--json` prints. Tells the findings on standard error."""
     from ablations.effects import by_stratum, effects
     from ablations.execute import execute
+    from ablations.readings import derived, sections
     from ablations.summary import sentences
     from reports.ablation import write_report
 
@@ -89,6 +93,11 @@ def ablate(grid: Grid, out: Path, setup: Setup | None = None, store: str | None 
         say(f"\nAmong the prompts {name!r}:")
         for line in sentences(some, mine):
             say(line)
+    items = read_jsonl(out / "items.jsonl")
+    for heading, lines in sections(scores, items, record):
+        say(f"\n{heading}:")
+        for line in lines:
+            say(line)
     return {
         "run": str(out),
         "report": str(report),
@@ -96,6 +105,7 @@ def ablate(grid: Grid, out: Path, setup: Setup | None = None, store: str | None 
         "failed": outcome.failed,
         "effects": [asdict(e) for e in found],
         "strata": {name: [asdict(e) for e in some] for name, some in strata.items()},
+        **derived(scores, items, record),
     }
 
 
@@ -103,11 +113,14 @@ def say(line: str = "") -> None:
     print(line, file=sys.stderr)
 
 
-def _dry_run(grid: Grid, out: Path, setup: Setup, store: str | None) -> dict[str, Any]:
+def _dry_run(grid: Grid, out: Path, setup: Setup, store: str | None, pilot: Path | None) -> dict[str, Any]:
     from ablations.execute import plan_run
+    from ablations.precision import of_grid
+    from ablations.readings import precision_lines
 
     plan = plan_run(grid, out, store=store)
-    for line in describe(grid, plan, setup.workers):
+    shown = of_grid(grid, out if pilot is None else pilot, needed=pilot is not None)
+    for line in (*describe(grid, plan, setup.workers), *precision_lines(shown)):
         say(line)
     return {
         "run": str(out),
@@ -120,6 +133,7 @@ def _dry_run(grid: Grid, out: Path, setup: Setup, store: str | None) -> dict[str
         "predicted_seconds": plan.seconds,
         "predicted_memory": plan.peak_memory,
         "predicted_bytes": plan.bytes,
+        "detectable": [asdict(p) for p in shown],
     }
 
 

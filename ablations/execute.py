@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ablations import others
 from ablations.executors import Executor, Setup
 from ablations.executors.work import Engine, Halted
 from ablations.grid import FULL, Grid
@@ -92,7 +93,7 @@ def execute(
         opened.sweep()
         schedule = Schedule(expand(grid), engine.keys, Index.of(opened).stage)
         _generate(schedule, setup, engine, place, out, progress)
-        rows = item_rows(list(schedule.planned()))
+        rows = item_rows(list(schedule.planned())) + others.rows(grid, opened)
         write_jsonl(out / "items.jsonl", rows)
         opened.sweep()
         pack(opened)
@@ -193,6 +194,7 @@ def _record(grid: Grid, created: str | None) -> Row:
                 "title": a.title,
                 "against": a.against,
                 "off": None if a.off is None else list(a.off),
+                **({} if a.videos is None else {"videos": str(a.videos)}),
                 "config": a.config.model_dump(mode="json"),
             }
             for a in grid.arms

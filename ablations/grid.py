@@ -10,7 +10,8 @@ seeds. `load_grid` turns it into arms with a full `PipelineConfig` each. Does no
     factorial: [controlnet, {vfi: linear}]                 # all combinations of these switches; main effects
     fraction: 1/2                                          # optional: half of these combinations, well chosen
     sweep: {noise_prior.strength: [0, 0.5, 2]}             # one arm a value
-    arms: [{name: linear blend, set: {vfi: linear}}]       # arms of your own: set fields, or list switches in `without`
+    arms: [{name: linear blend, set: {vfi: linear}},       # arms of your own: set fields, or list switches in `without`
+           {name: other, videos: FOLDER}]                  # or another system's videos
     prompts: {world: 24, split: held_out, seed: 0}         # or a list, or a file (.txt, .jsonl) relative to the grid
     seeds: [0, 1]
     suite: pocket
@@ -64,6 +65,8 @@ class Arm:
     config: PipelineConfig
     off: tuple[str, ...] | None = None
     against: str = FULL
+    videos: Path | None = None
+    """The folder of another system's videos that stand for this arm; its configuration then means nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class _ArmFile(Strict):
     against: str = FULL
     set: dict[str, Any] = Field(default_factory=dict)
     without: list[str] = Field(default_factory=list)
+    videos: str | None = None
 
 
 def _kind(value: Any) -> str:
@@ -182,15 +186,32 @@ def _arms(source: Source, file: _GridFile, factors: dict[str, dict[str, Any]]) -
 
 def _own(source: Source, base: PipelineConfig, arms: dict[str, Arm], written: _ArmFile, n: int) -> Arm:
     """An arm as the grid writes it. One that is compared with another than the full model says so in its title."""
+    if written.videos is not None:
+        return _folder(source, base, arms, written, n)
     config = _changed(source, base, written.set, ("arms", n, "set"))
     for m, switch in enumerate(written.without):
         config = _without(source, config, switch, ("arms", n, "without", m))
+    other = _other(source, arms, written, n)
+    title = (written.title or written.name) + ("" if other.name == FULL else f" (against: {other.title})")
+    return Arm(written.name, _switch(other.config, config), title, config, against=written.against)
+
+
+def _other(source: Source, arms: dict[str, Arm], written: _ArmFile, n: int) -> Arm:
     if written.against not in arms:
         hint = suggestion(written.against, list(arms))
         raise source.error(f"no arm before this one is called {written.against!r}{hint}", "arms", n, "against")
-    other = arms[written.against]
-    title = (written.title or written.name) + ("" if other.name == FULL else f" (against: {other.title})")
-    return Arm(written.name, _switch(other.config, config), title, config, against=written.against)
+    return arms[written.against]
+
+
+def _folder(source: Source, base: PipelineConfig, arms: dict[str, Arm], written: _ArmFile, n: int) -> Arm:
+    """Another system's videos; the folder's path is relative to the grid."""
+    folder = source.path.parent / Path(str(written.videos)).expanduser()
+    if written.set or written.without:
+        raise source.error("an arm of videos cannot set fields or leave out switches", "arms", n)
+    if not folder.is_dir():
+        raise source.error(f"no such folder: {folder}", "arms", n, "videos")
+    _other(source, arms, written, n)
+    return Arm(written.name, None, written.title or written.name, base, against=written.against, videos=folder)
 
 
 def _factors(source: Source, file: _GridFile) -> dict[str, dict[str, Any]]:
@@ -259,7 +280,8 @@ def _add(source: Source, arms: dict[str, Arm], arm: Arm, place: tuple[str | int,
         arm.config.check()
     except InputError as error:
         raise source.error(error, *place) from None
-    same = next((other.name for other in arms.values() if other.config == arm.config), None)
+    own = [] if arm.videos else [other for other in arms.values() if not other.videos]
+    same = next((other.name for other in own if other.config == arm.config), None)
     if same is not None:
         raise source.error(f"the arm {arm.name!r} is configured like {same!r}: it would show nothing", *place)
     arms[arm.name] = arm

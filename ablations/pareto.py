@@ -42,10 +42,12 @@ def fronts(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> list[P
 
 
 def seconds(items: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Arm -> mean seconds a video over its items' stages."""
+    """Arm -> mean seconds a video over its items' stages; arms of videos that others made have none."""
     spent = dict[str, list[float]]()
     for item in items:
         stages = item.get("stages") or {}
+        if "video" in item or not stages:
+            continue
         spent.setdefault(str(item["arm"]), []).append(sum(float(s.get("seconds") or 0) for s in stages.values()))
     return {arm: sum(some) / len(some) for arm, some in spent.items()}
 

@@ -117,9 +117,11 @@ class Plan:
 def expand(grid: Grid) -> tuple[Item, ...]:
     """Every (arm, prompt, seed), arm by arm with the full model first.
 
-    Models stay loaded within an arm, and what an arm shares with an earlier one is found, not computed again.
+    Models stay loaded within an arm, and what an arm shares with an earlier one is found, not computed again. Arms that
+    are folders of videos have nothing to make.
     """
-    return tuple(Item(arm, prompt, seed) for arm in grid.arms for prompt in grid.prompts for seed in grid.seeds)
+    arms = [arm for arm in grid.arms if arm.videos is None]
+    return tuple(Item(arm, prompt, seed) for arm in arms for prompt in grid.prompts for seed in grid.seeds)
 
 
 def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:

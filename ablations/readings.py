@@ -6,6 +6,7 @@ Every sentence follows from the numbers; sections without anything to tell are l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ablations.attribution import Step, waterfall
@@ -39,14 +40,24 @@ def sections(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> list
     return [(heading, lines) for heading, tell in told if (lines := tell())]
 
 
-def precision_lines(found: Sequence[Precision], comparisons: int, run: Run) -> list[str]:
+def derived(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:
+    """The same as plain data, for `--json`."""
+    return {
+        "interactions": [asdict(e) for e in interactions(scores, run)],
+        "doses": [asdict(r) for r in responses(scores, run)],
+        "stage_steps": [asdict(s) for s in waterfall(scores, run)],
+        "signs": [asdict(s) for s in diagnose(scores, run)],
+        "fronts": [asdict(p) for p in fronts(scores, items, run)],
+    }
+
+
+def precision_lines(found: Sequence[Precision]) -> list[str]:
     """What a plan can show, a line a metric."""
     if not found:
         return []
-    head = f"differences that show with probability .8: alone, and corrected for {comparisons} comparisons"
+    head = f"differences that show with probability .8: alone, and corrected for {found[0].comparisons} comparisons"
     return [head] + [
-        f"  {_title(p.metric, run)}: {p.alone:.3g}, {p.corrected:.3g} (half of it with {p.prompts_for_half} prompts)"
-        for p in found
+        f"  {p.metric}: {p.alone:.3g}, {p.corrected:.3g} (half of it with {p.prompts_for_half} prompts)" for p in found
     ]
 
 

@@ -97,11 +97,11 @@ def _item(row: Row, stage: str, store: Store, truths: Truths | None) -> evals.It
     keys, made = stages.get("v2v", {}).get("frames"), stages[stage]["frames"]
     return evals.Item(
         name=row_name(row),
-        clip=store.clip_path(stages[stage]["digest"]),
+        clip=Path(row["video"]) if "video" in row else store.clip_path(stages[stage]["digest"]),
         prompt=row["prompt"],
         prompt_id=row["prompt_id"],
-        reference=store.clip_path(stages["t2i"]["digest"]),
-        trusted=True,
+        reference=store.clip_path(stages["t2i"]["digest"]) if "t2i" in stages else None,
+        trusted="video" not in row,
         truth=truths.path(row, stages[stage]) if truths else None,
         key_every=(made - 1) // (keys - 1) if stage == "vfi" and keys and keys > 1 else None,
     )

@@ -292,7 +292,7 @@ def test_interactions_are_told_with_their_size() -> None:
 def test_a_plan_is_told_a_line_a_metric() -> None:
     run = staged_run({"flicker": True})
     pilot = rows({("full", "vfi", "flicker"): float, ("other", "vfi", "flicker"): float}, noise=1.0)
-    lines = precision_lines(precision(effects(pilot, run), ["flicker"], 40, 12), 12, run)
+    lines = precision_lines(precision(effects(pilot, run), ["flicker"], 40, 12))
     assert lines[0].endswith("corrected for 12 comparisons")
     assert lines[1].strip().startswith("flicker: ")
-    assert precision_lines([], 12, run) == []
+    assert precision_lines([]) == []
