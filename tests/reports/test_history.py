@@ -86,7 +86,9 @@ def test_a_baseline_is_pinned_per_branch_and_used(tmp_path: Path, capsys: pytest
     assert read_baselines(folder)["main"].run == "run0"
     assert read_baselines(folder)["main"].commit == "0" * 40
     capsys.readouterr()
-    assert main(["compare", new, "--baseline", "main", "--pin", "main", "--json"]) == 1
+    (folder / "strict.yaml").write_text("default: {margin: 0.05}\n", encoding="utf-8")
+    strict = ["--gate", str(folder / "strict.yaml")]
+    assert main(["compare", new, "--baseline", "main", "--pin", "main", "--json", *strict]) == 1
     assert json.loads(capsys.readouterr().out)["base"] == baseline_of(folder, "main")
     assert read_baselines(folder)["main"].run == "run0", "what does not pass is not pinned"
     (folder / "gate.yaml").write_text("default: {margin: 0.2}\n", encoding="utf-8")
