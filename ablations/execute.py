@@ -141,8 +141,10 @@ def _size(schedule: Schedule, executor: Executor) -> int:
 
 def _refuse_hopeless(schedule: Schedule) -> None:
     """If nothing succeeds, it is the set-up that is wrong, and one message says more than a table without values."""
+    if schedule.succeeded:
+        return
     reasons = list(schedule.failed.values())
-    if reasons and not schedule.succeeded and (schedule.finished or len(reasons) >= HOPELESS):
+    if reasons and (schedule.finished or len(reasons) >= HOPELESS):
         raise InputError(f"no video could be made ({len(reasons)} stages failed). The first: {reasons[0]}")
 
 

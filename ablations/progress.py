@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from statistics import fmean
 from typing import Self
 
 from tqdm import tqdm
@@ -26,7 +25,7 @@ class Progress:
     def __init__(self, todo: Plan, workers: int, shown: bool) -> None:
         self._left = {stage: count.compute for stage, count in todo.counts.items()}
         self._guess = {s: c.seconds / c.compute for s, c in todo.counts.items() if c.compute and c.seconds is not None}
-        self._took = {stage: list[float]() for stage in self._left}
+        self._took = dict.fromkeys(self._left, (0, 0.0))
         self._workers = workers
         self._bar = tqdm(
             total=todo.compute,
@@ -56,7 +55,8 @@ class Progress:
         """Predicted time until all stages are made, by all workers; None while a stage was never timed."""
         total = 0.0
         for stage, left in self._left.items():
-            mean = fmean(self._took[stage]) if self._took[stage] else self._guess.get(stage)
+            n, seconds = self._took[stage]
+            mean = seconds / n if n else self._guess.get(stage)
             if left and mean is None:
                 return None
             total += left * (mean or 0.0)
@@ -64,5 +64,6 @@ class Progress:
 
     def _finished(self, record: StageRecord) -> None:
         self._left[record.stage] = max(0, self._left[record.stage] - 1)
-        self._took[record.stage].append(record.seconds)
+        n, seconds = self._took[record.stage]
+        self._took[record.stage] = (n + 1, seconds + record.seconds)
         self._bar.update()

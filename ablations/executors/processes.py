@@ -23,6 +23,8 @@ from magicvideo.errors import InputError
 from magicvideo.shared import StorePlace
 
 READY = "ready"
+STARTS = 5
+"""Workers that may be killed while they start, before that is a fault of the set-up."""
 PATIENCE = 5.0
 """Seconds that a worker has to end when asked, before it is killed."""
 
@@ -55,6 +57,7 @@ class Processes:
         self.workers = len(devices) or workers
         self._given = pickle.dumps((engine, store))
         self._limits = dict(limits or {})
+        self._stillborn = 0
         self._environments = [_environment(threads, devices[n] if devices else None) for n in range(self.workers)]
         self._hands = [self._start(n) for n in range(self.workers)]
 
@@ -111,7 +114,8 @@ class Processes:
         hand = self._hands[n]
         hand.process.join()
         how = _ending(hand.process.exitcode)
-        if not hand.ready:
+        self._stillborn += not hand.ready
+        if not hand.ready and (self._stillborn >= STARTS or (hand.process.exitcode or 0) >= 0):
             raise InputError(f"a worker could not be started: {how}; what it printed stands above")
         hand.pipe.close()
         self._hands[n] = self._start(n)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,7 @@ class OnRay:
 
     def answers(self, timeout: float | None) -> list[Answer]:
         if not self._tasks:
+            time.sleep(timeout or 0.0)
             return []
         patience = LOOK_AROUND if timeout is None else min(timeout, LOOK_AROUND)
         ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=patience)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -233,3 +234,18 @@ def test_a_setup_that_cannot_be_is_refused_first(
     assert main(["ablate", str(tiny), "--out", str(tmp_path / "run"), *words]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_ray_cluster_gives_what_one_process_gives(
+    tmp_path: Path, tiny: Path, fake: ModuleType, finished: Path
+) -> None:
+    """One started for the test, on this machine alone. Frames do not travel: what a task carries is small."""
+    pytest.importorskip("ray")
+    _, errors = (process := command(fake, tiny, tmp_path / "run", 0.0, 2, "ray")).communicate(timeout=400)
+    if "timed out during startup" in errors:
+        pytest.skip("Ray needs longer to start here than it gives itself")
+    assert process.returncode == 0, errors
+    assert numbers(tmp_path / "run") == numbers(finished)
+    item = expand(load_grid(tiny))[0]
+    task = Task("ab" * 32, "vfi", item.arm.config, item.prompt.prompt, 0, ("cd" * 32,) * 3)
+    assert len(pickle.dumps([task])) < 10_000

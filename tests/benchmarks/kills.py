@@ -30,7 +30,7 @@ from run_checks import DIFFERENT, check_whole, numbers, stage_times  # noqa: E40
 from magicvideo.store_check import check_store  # noqa: E402
 
 DELAY = 0.02
-PORT = 6399
+PORT = int(os.environ.get("RAY_PORT", "6399"))
 EXECUTORS = {"driver": ("1", "local"), "workers": ("2", "local"), "ray": ("2", f"ray:127.0.0.1:{PORT}")}
 
 
@@ -106,6 +106,7 @@ class Soak:
         if wrong or len(now) != DIFFERENT:
             raise SystemExit(f"{self.kind}: {self.out}: {len(now)} stages; {wrong}")
         self.runs, self.seen = self.runs + 1, {}
+        print(f"{self.kind}: {self.kills} kills so far, {self.runs} runs ended right", file=sys.stderr, flush=True)
 
 
 _STATUS = dict[int, int]()
@@ -176,7 +177,7 @@ def main() -> None:
     kinds = sys.argv[2:] or list(EXECUTORS)
     seed = int(os.environ.get("SEED", "0"))
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-    if "ray" not in kinds:
+    if "ray" not in kinds or "RAY_PORT" in os.environ:  # a cluster that is running already
         return soak(kinds, kills, seed)
     ray = [str(Path(sys.executable).with_name("ray"))]
     address = ["--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2", "--include-dashboard=false"]
