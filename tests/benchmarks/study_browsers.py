@@ -104,7 +104,7 @@ class Annotator(threading.Thread):
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
                 page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-                page.set_default_timeout(180_000)
+                page.set_default_timeout(100_000)
                 page.add_init_script(TIMES)
                 self.work(page)
                 browser.close()
