@@ -47,13 +47,14 @@ class OnRay:
     ) -> None:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        if (Path.home() / ".ray" / "auth_token").exists():
-            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray shows its token to a running cluster only if told to
+        if address is None or (Path.home() / ".ray" / "auth_token").exists():
+            # Ray listens on every address of the machine: without a token whoever reaches it could run programs.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._ray = ray = _ray()
         self._tasks = dict[Any, list[Task]]()
         about: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": False}
         if address is None:
-            about |= {"num_cpus": workers * threads, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            about |= {"num_cpus": workers * threads, "include_dashboard": False}
         _connect(ray, address, about)
         cores = int(ray.cluster_resources().get("CPU", 1))
         self.workers = max(1, cores // threads)

@@ -187,5 +187,10 @@ def test_damage_in_a_store_is_named(damage: str, store: Store, noise_clip: Calla
 
 def test_left_over_files_and_an_empty_store_are_told(store: Store, tmp_path: Path) -> None:
     (store.root / "clips" / ".partial-abc.mkv").write_bytes(b"half")
-    assert [c.ok for c in doctor._store(store.root)] == [True, False]
+    assert {c.name: c.ok for c in doctor._store(store.root)} == {
+        "store": True,
+        "other clips": True,
+        "partial files": False,
+        "leases": True,
+    }
     assert [c.ok for c in doctor._store(tmp_path / "nothing")] == [False]
