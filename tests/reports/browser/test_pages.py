@@ -132,3 +132,4 @@ def test_only_offered_videos_are_served(address: str, store: Path) -> None:
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"{address}/clips/{name}", timeout=10)
         assert error.value.code in (400, 404)
+        error.value.close()
