@@ -12,7 +12,7 @@ from evals.metric import Score
 from reports.attention import lines
 from reports.charts import Level, history
 from reports.charts.runs import Named
-from reports.dashboard import navigation
+from reports.dashboard import navigation, state
 from reports.dashboard.common import ARROWS, chart, entries, heading, metrics_of, nothing, pick, say, table
 from reports.folder import Metric
 from reports.history import Change, changes, series
@@ -55,7 +55,8 @@ def _shown(line: Sequence[Entry], metric: Metric) -> None:
     same = [(e, a) for e, a in told if a.get("value") is not None and a.get("protocol") == metric.protocol]
     if len(same) < len(told):
         say(f"{len(told) - len(same)} runs have another protocol or no value, and are left out.", "caption")
-    shifts = _shifts([e for e, _ in same], metric.name)
+    written = " ".join(state.index().signature(e.id) for e, _ in same)
+    shifts = _shifts([e for e, _ in same], metric.name, written)
     levels = [
         Level(n, e.commit[:7] or e.name, a["value"], a.get("low"), a.get("high"), n in shifts)
         for n, (e, a) in enumerate(same)
@@ -86,10 +87,15 @@ def _shown(line: Sequence[Entry], metric: Metric) -> None:
         navigation.link("compare", "Compare the newest with the one before", base=old, candidate=new)
 
 
-def _shifts(line: Sequence[Entry], metric: str) -> dict[int, Change]:
-    """Change points by their place in the line; 5 % chance of a false alarm in the whole line."""
+@st.cache_data(max_entries=64, show_spinner=False)
+def _shifts(_line: Sequence[Entry], metric: str, written: str) -> dict[int, Change]:
+    """Change points by their place in the line; 5 % chance of a false alarm in the whole line.
+
+    Kept while `written`, when the runs' records were, stays the same.
+    """
+    del written
     told = [
-        Point(e.id, e.name, e.created, e.commit, e.branch, e.dirty, {metric: _score(e.metrics[metric])}) for e in line
+        Point(e.id, e.name, e.created, e.commit, e.branch, e.dirty, {metric: _score(e.metrics[metric])}) for e in _line
     ]
     return {shift.index: shift for shift in changes(series(told, metric))}
 

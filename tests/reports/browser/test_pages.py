@@ -114,7 +114,7 @@ def test_the_address_holds_what_is_shown(page: Any, address: str) -> None:
     query = "base=run-1&candidate=run-0&metric=flicker&prompt=p3"
     open_page(page, f"{address}/compare?{query}")
     page.locator("video").first.wait_for()
-    page.get_by_text("a teal ring number 3", exact=True).first.wait_for()
+    page.locator(".player .prompt", has_text="a teal ring number 3").wait_for()
     assert "flicker" in str(page.locator("[data-testid=stSelectbox]").evaluate_all(CHOSEN))
     sources = [video.get_attribute("src") for video in page.locator("video").all()]
     assert len(set(sources)) == 2
@@ -132,3 +132,4 @@ def test_only_offered_videos_are_served(address: str, store: Path) -> None:
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"{address}/clips/{name}", timeout=10)
         assert error.value.code in (400, 404)
+        error.value.close()
