@@ -115,7 +115,7 @@ def say(line: str = "") -> None:
 
 def _dry_run(grid: Grid, out: Path, setup: Setup, store: str | None, pilot: Path | None) -> dict[str, Any]:
     from ablations.execute import plan_run
-    from ablations.precision import of_grid
+    from ablations.pilot import of_grid
     from ablations.readings import precision_lines
 
     plan = plan_run(grid, out, store=store)

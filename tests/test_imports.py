@@ -38,6 +38,14 @@ GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
 PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline")
+READINGS = tuple(
+    f"ablations.{m}"
+    for m in (
+        *("cells", "fractions", "effects", "attribution", "diagnosis", "doses", "pareto", "precision"),
+        *("readings", "summary"),
+    )
+)
+"""What a run's numbers say: arithmetic and words."""
 MAY_STAND_ON = {
     **dict.fromkeys(GROUND, GROUND),
     "magicvideo.world": WORLD,
@@ -50,12 +58,12 @@ MAY_STAND_ON = {
     "evals": (*WORLD, "evals"),
     "evals.train": (*WORLD, "evals", "magicvideo.train.loop"),
     "ablations": (*PIPELINE, "evals", "ablations"),
-    "ablations.effects": ("magicvideo.config", "evals.stats", "ablations.effects"),
+    **dict.fromkeys(READINGS, ("magicvideo.config", "evals.stats", *READINGS)),
     "annotation": (*WORLD, "evals.stats", "evals.prompts", "evals.decode", "evals.states", "annotation"),
     "reports": (
         *WORLD,
         *("evals.stats", "evals.compare", "evals.metric", "evals.decode", "evals.states"),
-        *("ablations.effects", "ablations.readings", "ablations.source"),
+        *(*READINGS, "ablations.source"),
         *("annotation", "reports"),
     ),
 }
@@ -65,7 +73,7 @@ NEVER = {
     "evals": ("diffusers", "streamlit"),
     "reports": ("torch", "torchvision", "diffusers", "open_clip", "lpips", "torchmetrics"),
     "annotation": ("torch", "torchvision", "diffusers", "open_clip", "lpips", "torchmetrics"),
-    "ablations.effects": ("torch", "diffusers"),
+    **dict.fromkeys(READINGS, ("torch", "diffusers")),
     "evals.stats": ("torch", "diffusers"),
     "magicvideo": ("streamlit",),
 }

@@ -114,11 +114,12 @@ def test_the_perceptual_distance_is_of_lpips_form(bikes: VideoClip) -> None:
 
 
 def test_the_suite_scores_and_its_protocols_name_its_networks() -> None:
-    scene = render_clip(sample_scene(np.random.default_rng(1)), frames=4, size=64)
+    scene = render_clip(sample_scene(np.random.default_rng(1)), frames=4, size=224)
     soft = VideoClip((scene.frames // 32) * 32, scene.fps)
     items = [Item("soft", soft, None, "soft", reference=scene, truth=scene)]
     found = evaluate(items, "packaged", progress=False)
-    assert all(score.value is not None for score in found.scores.values()), found.rows
+    unscored = {name for name, score in found.scores.items() if score.value is None}
+    assert unscored == {"frechet_transnet"}, "one clip is no set"
     for name in ("temporal_lpips", "lpips_reference", "lpips_truth"):
         assert "efficientnet-lite0-perceptual:579344248a93" in found.scores[name].protocol
     exact = evaluate([Item("same", scene, None, "same", truth=scene)], "packaged", ["lpips_truth"], progress=False)

@@ -29,6 +29,7 @@ def test_what_observes_keeps_the_contract(untrained: Path) -> None:
     assert {name: b.frames for name, b in backbones.items()} == {
         "pocket-clip": "per_frame",
         "pocket-reader": "per_clip",
+        "pocket-subject": "per_frame",
         "pocket-video": "per_clip",
     }
 
