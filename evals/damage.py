@@ -117,7 +117,7 @@ _KINDS = (
     ("colour", "Colour shift", "shift of each channel on [0,1], signs drawn", (0.02, 0.05, 0.1, 0.2, 0.3)),
     ("crop", "Cropped", "share of each side that is cut off and enlarged away", (0.05, 0.1, 0.2, 0.35, 0.5)),
 )
-_PLANT = {
+_PLANT: dict[str, Callable[[VideoClip, float, Rng], VideoClip]] = {
     "shuffle": _reorder(degrade.shuffle),
     "freeze": _reorder(degrade.freeze),
     "drop": _reorder(_held),

@@ -18,7 +18,6 @@ from reports.charts.theme import (
     SHAPES,
     STYLES,
     WIDTH,
-    Layers,
     configure,
     layer,
     named,
@@ -77,7 +76,7 @@ def front(places: Sequence[Place], higher_is_better: bool) -> list[Place]:
     return found
 
 
-def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WIDTH) -> Layers:
+def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WIDTH) -> alt.LayerChart:
     """Quality against cost with 95 % intervals. Filled: nothing is both cheaper and better; the line joins those.
 
     A metric without a good direction has no such front, and every point is hollow.
@@ -106,7 +105,7 @@ def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WI
     return configure(alt.layer(*marks), 240, width)
 
 
-def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> Layers:
+def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """The metric over runs in their order, with 95 % intervals; a dashed line before each change."""
     rows = [{**vars(level), "name": plain(level.name)} for level in levels[-MOST_SHOWN:]]
     ends = [rows[0]["order"], rows[-1]["order"]]
@@ -134,7 +133,7 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> Layer
     return configure(alt.layer(*marks), 230, width)
 
 
-def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: int = WIDTH) -> Layers:
+def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Every prompt's value as a thin line, and above it the middle half with the median; one row a group."""
     names = {name: plain(name) for name in groups}
     order = list(names.values())
@@ -153,7 +152,7 @@ def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: in
     return configure(alt.layer(*marks), max(54 * len(groups), 54), width)
 
 
-def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WIDTH) -> Layers:
+def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Several branches over time, each with a shape and a dash of its own; at most six."""
     kept = dict(list(groups.items())[: len(SERIES)])
     names = [plain(name) for name in kept]

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from reports.charts.theme import INK, MUTED, SERIES, STYLES, Layers, configure, layer, named
+from reports.charts.theme import INK, MUTED, SERIES, STYLES, configure, layer, named
 from reports.tables import number, plain
 
 HEIGHT = 190
@@ -35,7 +35,9 @@ class Dose:
     base: bool = False
 
 
-def waterfall(stages: Sequence[Stage], title: str, unit: str, higher_is_better: bool | None, places: int) -> Layers:
+def waterfall(
+    stages: Sequence[Stage], title: str, unit: str, higher_is_better: bool | None, places: int
+) -> alt.LayerChart:
     """Where each stage lifts or lowers the metric: a bar from the level before it to its own.
 
     The first stage has a line only: there is nothing before it. The axis does not begin at zero.
@@ -61,7 +63,9 @@ def waterfall(stages: Sequence[Stage], title: str, unit: str, higher_is_better: 
     return configure(alt.layer(*marks, text), HEIGHT)
 
 
-def dose_response(points: Sequence[Dose], setting: str, title: str, unit: str, higher_is_better: bool | None) -> Layers:
+def dose_response(
+    points: Sequence[Dose], setting: str, title: str, unit: str, higher_is_better: bool | None
+) -> alt.LayerChart:
     """The metric against the size of one setting, with 95 % intervals; the full model's own value is filled."""
     rows = [vars(point) for point in sorted(points, key=lambda p: p.dose)]
     ends = [p.dose for p in points]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from reports.charts.runs import Named, domain
-from reports.charts.theme import INK, LINE, MUTED, PAPER, ROW, SERIES, STYLES, WIDTH, Layers, configure, layer
+from reports.charts.theme import INK, LINE, MUTED, PAPER, ROW, SERIES, STYLES, WIDTH, configure, layer
 from reports.tables import plain
 
 WORDS = ("Good", "Same", "Bad")
@@ -27,7 +27,7 @@ class Share:
     n: int
 
 
-def win_bars(shares: Sequence[Share]) -> Layers:
+def win_bars(shares: Sequence[Share]) -> alt.LayerChart:
     """Good, Same and Bad of each system, side by side to 100 %; the number of votes beside its name."""
     colours = [STYLES["better"][0], LINE, STYLES["worse"][0]]
     rows, heads = [], []
@@ -72,7 +72,7 @@ class Rank:
     worst: int | None
 
 
-def rank_intervals(ranks: Sequence[Rank]) -> Layers:
+def rank_intervals(ranks: Sequence[Rank]) -> alt.LayerChart:
     """Each system's rank as a point, and from which to which rank it may stand; overlapping bars are undecided."""
     rows = [{**vars(rank), "system": plain(rank.system), "place": place} for place, rank in enumerate(ranks)]
     y = alt.Y("place:O", axis=None)
@@ -103,7 +103,7 @@ class Met:
     net_high: float | None = None
 
 
-def scatter(points: Sequence[Met], metric: Named, note: str = "") -> Layers:
+def scatter(points: Sequence[Met], metric: Named, note: str = "") -> alt.LayerChart:
     """A metric against people's preference, one point a system; the line at 0 is where people see no difference."""
     rows = [{**vars(point), "system": plain(point.system)} for point in points]
     x = alt.X("metric:Q", title=metric.axis, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=4))
