@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "reports")]
 
-from conftest import Plan, _record, _scores, build_run
-from make_store import METRICS
+from conftest import Plan, _record, _scores, build_run  # noqa: E402
+from make_store import METRICS  # noqa: E402
 
-from magicvideo.files import read_json, write_json, write_jsonl
-from reports.ablation import write_report
+from magicvideo.files import read_json, write_json, write_jsonl  # noqa: E402
+from reports.ablation import write_report  # noqa: E402
 
 ARMS = tuple((f"arm {n}", f"variant number {n} of the grid") for n in range(31))
 
