@@ -10,16 +10,16 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import vl_convert
-from altair import LayerChart as Layers
 from altair.utils.schemapi import debug_mode
 
 from reports.tables import plain
 
 Ground = Literal["light", "dark"]
+Layers: TypeAlias = alt.LayerChart
 
 INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#0a0a0a"
 STYLES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,11 @@ def made(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # needs a running navigation
+    yield
+    state.close()
 
 
 def script(name: str) -> None:
@@ -152,6 +154,7 @@ def test_videos_are_only_those_of_the_store(made: Path, tmp_path: Path) -> None:
     link.unlink()
     addresses, shape = videos.pair(inside, made / "full" / "nightly" / "run-3" / "videos" / "v0.mp4")
     assert (shape.frames, shape.fps, shape.width, shape.height) == (12, 12.0, 512, 512)
+    videos.close()
     offered = addresses[0].rpartition("/")[2]
     assert videos.find(offered).read_bytes()[4:8] == b"ftyp"
     for name in ("../index.sqlite", "0" * 32 + ".mp4", videos.find(offered).name, ""):
