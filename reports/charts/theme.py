@@ -10,16 +10,16 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import vl_convert
-from altair import LayerChart
 from altair.utils.schemapi import debug_mode
 
 from reports.tables import plain
 
 Ground = Literal["light", "dark"]
+Layers: TypeAlias = alt.LayerChart
 
 INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#0a0a0a"
 STYLES = {
@@ -66,7 +66,7 @@ def layer(rows: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.Data(values=rows))
 
 
-def configure(chart: LayerChart, height: int, width: int = WIDTH) -> LayerChart:
+def configure(chart: Layers, height: int, width: int = WIDTH) -> Layers:
     """Size, type and lines that all charts share."""
     return (
         chart.properties(width=width, height=height, background="transparent", padding=PADDING)
@@ -97,14 +97,14 @@ def configure(chart: LayerChart, height: int, width: int = WIDTH) -> LayerChart:
     )
 
 
-def described(chart: LayerChart) -> dict[str, Any]:
+def described(chart: Layers) -> dict[str, Any]:
     """Altair's checks of what we built take ten times as long as drawing it; a test makes them."""
     with debug_mode(False):
         found: dict[str, Any] = chart.to_dict(validate=False)
     return found
 
 
-def inline(chart: LayerChart, label: str) -> str:
+def inline(chart: Layers, label: str) -> str:
     """The drawing as an element of an HTML page: page fonts and colours, no namespaces, a label for screen readers."""
     svg = _svg(described(chart))
     start = svg.index("<svg")
@@ -115,13 +115,13 @@ def inline(chart: LayerChart, label: str) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
 
 
-def drawing(chart: LayerChart, ground: Ground = "light") -> str:
+def drawing(chart: Layers, ground: Ground = "light") -> str:
     """A whole SVG file in real colours, on its own ground."""
     spec = themed(chart, ground)
     return _svg({**spec, "background": COLOURS[ground][PAPER], "padding": dict.fromkeys(PADDING, 12)})
 
 
-def themed(chart: LayerChart, ground: Ground) -> dict[str, Any]:
+def themed(chart: Layers, ground: Ground) -> dict[str, Any]:
     """The description in real colours, for a page that draws it in the browser."""
     text = json.dumps(described(chart))
     for stand_in, colour in COLOURS[ground].items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ STYLE = """<style>
 ARROWS = {True: "↑", False: "↓", None: "↕"}
 """Beside a metric's name: which way is better."""
 LONGEST = 90
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x1f]")
 PAGE = "page"
 """Where the session keeps the name of the page that is shown."""
 
@@ -101,20 +102,26 @@ def table(
 ) -> int | None:
     """Rows as a table with its CSV beside it; with `select` the number of the row that was clicked."""
     frame = pd.DataFrame(list(rows))
+    shown = frame.map(_harmless)
     shape: dict[str, Any] = {} if height is None else {"height": height}
     config = {name: st.column_config.TextColumn(width="large") for name in ("prompt", "problem")}
     options: dict[str, Any] = {"hide_index": True, "column_config": {**config, **(columns or {})}, "key": key, **shape}
     chosen = None
     if select:
-        event = st.dataframe(frame, on_select="rerun", selection_mode="single-row", **options)
+        event = st.dataframe(shown, on_select="rerun", selection_mode="single-row", **options)
         picked = event["selection"]["rows"]
         chosen = int(picked[0]) if picked else None
     else:
-        st.dataframe(frame, **options)
+        st.dataframe(shown, **options)
     st.download_button(
         "CSV", lambda: as_csv(frame), f"{key}.csv", "text/csv", key=f"{key}-csv", icon=":material/download:"
     )
     return chosen
+
+
+def _harmless(cell: Any) -> Any:
+    """A cell without signs that would turn the reading direction of what stands beside it."""
+    return plain(cell) if isinstance(cell, str) and TURNING.search(cell) else cell
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -190,7 +197,3 @@ def metrics_of(found: Sequence[Entry]) -> dict[str, Metric]:
 def words_for(found: Sequence[Entry]) -> dict[str, str]:
     """What a picker shows for each entry."""
     return {e.id: f"{e.id} · {e.when}" + (f" · {e.branch}" if e.branch else "") for e in found}
-
-
-def writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK)

@@ -6,7 +6,7 @@ Where the store lies comes from the environment, because Streamlit runs the page
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from magicvideo.errors import InputError
@@ -26,6 +26,14 @@ def videos() -> Videos:
     return _videos(_store(), os.environ.get(VIDEOS, ""))
 
 
+def close() -> None:
+    """Forget this process's store, and end what was started for it."""
+    if _videos.cache_info().currsize:
+        videos().close()
+    _index.cache_clear()
+    _videos.cache_clear()
+
+
 def _store() -> str:
     store = os.environ.get(STORE)
     if not store:
@@ -33,11 +41,11 @@ def _store() -> str:
     return store
 
 
-@cache
+@lru_cache(maxsize=1)
 def _index(store: str) -> Index:
     return Index(Path(store))
 
 
-@cache
+@lru_cache(maxsize=1)
 def _videos(store: str, further: str) -> Videos:
     return Videos([Path(store), *(Path(folder) for folder in further.split(os.pathsep) if folder)])

@@ -78,6 +78,11 @@ class Videos:
             raise InputError("no such video")
         return find_served(self.folder, self._served[name])
 
+    def close(self) -> None:
+        """End the process that decodes; the next pair would start it again."""
+        with self._turn:
+            self._decoder.__exit__(None, None, None)
+
     def _offer(self, file: str) -> str:
         name = keyed(self._secret, file)[:32] + ".mp4"
         self._served[name] = file
