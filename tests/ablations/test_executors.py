@@ -117,6 +117,14 @@ def test_workers_that_cannot_start_say_so(
     assert "ModuleNotFoundError" in capfd.readouterr().err
 
 
+def _variables(pid: int) -> list[str]:
+    """The environment that a process was started with; empty until it has been."""
+    deadline = time.monotonic() + 60
+    while not (found := Path(f"/proc/{pid}/environ").read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found.decode().split("\0")
+
+
 def _listen(workers: Processes) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -128,7 +136,7 @@ def test_each_gpu_has_a_worker_that_sees_it_alone(tmp_path: Path, tiny: Path, fa
     workers = Processes(fake.engine(), StorePlace(tmp_path / "store"), 2, threads=3, devices=("0", "GPU-abc"))
     try:
         assert workers.workers == 2
-        seen = [Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0") for pid in workers.processes]
+        seen = [_variables(pid) for pid in workers.processes]
     finally:
         workers.close()
     for device, variables in zip(("0", "GPU-abc"), seen, strict=True):
