@@ -218,7 +218,8 @@ def _arms(path: Path, record: dict[str, Any], name: str, arm: str) -> Iterator[t
     rows = sorted(read_jsonl(path / "items.jsonl"), key=lambda row: row["seed"])
     store = Store(path / str(record.get("store") or "store"))
     for one in wanted:
-        videos = [(r["prompt_id"], r["prompt"], store.clip_path(r["clip"])) for r in rows if r["arm"] == one]
+        made = [r for r in rows if r["arm"] == one and r["clip"]]
+        videos = [(r["prompt_id"], r["prompt"], store.clip_path(r["clip"])) for r in made]
         yield (name or one), _takes(videos)
 
 

@@ -47,7 +47,7 @@ VERBS = {
     "cost": Verb(
         "magicvideo.cost",
         "time, memory and operations, stage by stage, on this machine",
-        "magicvideo cost --arms --json",
+        "magicvideo cost --arms",
     ),
     "report": Verb(
         "reports.cli", "write the report of a run or study again, without torch", "magicvideo report runs/mechanisms"

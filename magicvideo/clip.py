@@ -206,7 +206,8 @@ def _read_video(path: Path, limits: Limits) -> VideoClip:
                 raise InputError(f"{path}: holds no video stream")
             stream = source.streams.video[0]
             limits.check(path, 1, stream.height, stream.width)
-            stream.codec_context.options = {"max_pixels": str(limits.frame_pixels)}  # also of frames that grow later
+            # Decoders pad pictures, so their own limit, for frames that grow later, is a little above ours.
+            stream.codec_context.options = {"max_pixels": str(2 * limits.frame_pixels + (1 << 16))}
             fps = float(stream.average_rate or stream.guessed_rate or 8)
             frames: list[Frames] = []
             for frame in source.decode(stream):

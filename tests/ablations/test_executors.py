@@ -193,7 +193,15 @@ def test_ctrl_c_ends_all_and_says_how_to_go_on(workers: int, tmp_path: Path, tin
     (tmp_path / "call.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(str(fake.__file__)).parent}"}
     call = [sys.executable, str(tmp_path / "call.py"), "ablate", str(tiny), "--out", str(out), f"--workers={workers}"]
-    process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    # A shell that starts jobs in the background has them ignore Ctrl-C, and children inherit that; not so here.
+    process = subprocess.Popen(
+        call,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while len(list((out / "store" / "stages").rglob("*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)

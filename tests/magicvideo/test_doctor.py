@@ -162,7 +162,12 @@ def test_too_little_space_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_healthy_store_passes(store: Store) -> None:
     checks = list(doctor._store(store.root))
-    assert [(c.name, c.ok) for c in checks] == [("store", True), ("partial files", True)]
+    assert [(c.name, c.ok) for c in checks] == [
+        ("store", True),
+        ("other clips", True),
+        ("partial files", True),
+        ("leases", True),
+    ]
     assert checks[0].detail == "3 records"
 
 
