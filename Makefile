@@ -34,8 +34,8 @@ $(STAMP): pyproject.toml constraints.txt $(PACKAGES)
 demo: $(STAMP) ## a small ablation with the shipped weights, ending in demo/report.html
 	$(BIN)/magicvideo demo --out demo
 
-test: $(STAMP) ## all tests
-	$(BIN)/pytest
+test: $(STAMP) ## all tests, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 lint: $(STAMP) ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.backbones.flow import grey, scaled
 from evals.features import Arrays
 from evals.metric import Metric, Need, Seen
 from magicvideo.clip import VideoClip
@@ -28,6 +27,8 @@ class Detail:
     frames: Literal["per_frame", "per_clip"] = "per_frame"
 
     def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
+        from evals.backbones.flow import grey, scaled  # brings OpenCV, which a look at the suites needs not
+
         return [{"laplacian": np.array([spread(f) for f in grey(scaled(clip))], np.float32)} for clip in clips]
 
 
