@@ -68,7 +68,7 @@ def _results(session: Session, found: Live) -> None:
         st.caption(f":material/info: {literal(warning)}")
     st.caption(
         "Win rate: share of votes won, a tie counting half. Intervals (95 %) allow for annotators and prompts. "
-        "`magicvideo study report` gives every convention, the ranking and agreement."
+        "The command magicvideo study report gives every convention, the ranking and agreement."
     )
 
 
@@ -94,7 +94,7 @@ def _rows(systems: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _columns() -> dict[str, Any]:
-    return {"Win rate": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)}
+    return {"Win rate": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=110)}
 
 
 def annotators() -> None:

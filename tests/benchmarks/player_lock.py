@@ -4,9 +4,9 @@
     python tests/benchmarks/player_lock.py --seconds 60
 
 Plays a pair at four speeds, over its end, and at normal speed with ten seeks to random frames, a second apart. At each
-change of the screen the two pictures' frames are read from their pixels. Prints a line for each: what was on the screen, and beside it
-what the browser played under it, which is what would be seen without the player's drawing. Exits with 1 if two pictures
-on the screen were more than one frame apart.
+change of the screen the two pictures' frames are read from their pixels. Prints two lines for each: what was on the
+screen, and what the browser played under it, which would be seen without the player's drawing. Exits with 1 if two
+pictures on the screen were more than one frame apart.
 """
 
 from __future__ import annotations
