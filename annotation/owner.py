@@ -70,10 +70,10 @@ def advice(study: Study, votes: pd.DataFrame) -> Advice:
     decided = [names for names, state in found.items() if state.stop]
     lines = [_line(names, state) for names, state in found.items()]
     if len(decided) == pairs:
-        return Advice(True, "\n".join(["You may stop: every pair has its answer.", *lines]))
+        return Advice(True, "\n".join(["You may stop: every pair of systems is decided.", *lines]))
     if len(main) >= len(study.bundle.units) * raters:
         return Advice(True, "\n".join(["All planned votes are cast.", *lines]))
-    return Advice(False, "\n".join([f"Go on: {len(decided)} of {pairs} pairs have their answer.", *lines]))
+    return Advice(False, "\n".join([f"Go on: {len(decided)} of {pairs} pairs of systems are decided.", *lines]))
 
 
 def _line(names: tuple[str, str], state: Stopping) -> str:

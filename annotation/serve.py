@@ -32,8 +32,11 @@ CONFIG = {
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "logger.hideWelcomeMessage": True,
+    "theme.light.primaryColor": "#2463c9",
+    "theme.dark.primaryColor": "#3577d8",
 }
-"""A server for people, not for the app's makers: nothing leaves the machine, and errors are logged, not shown."""
+"""A server for people, not for the app's makers: nothing leaves the machine, and errors are logged, not shown. Blue,
+since Streamlit's red looks like an error."""
 
 
 @dataclass(frozen=True)

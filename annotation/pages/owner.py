@@ -19,6 +19,7 @@ from magicvideo.errors import InputError
 REFRESH = 5.0
 """Seconds."""
 DRAWS = 200
+UNCOUNTED = "repeats and pairs with a known answer are not counted"
 
 
 def live() -> None:
@@ -31,7 +32,9 @@ def _live() -> None:
     session = need_owner()
     found = session.live()
     heading(session.title)
-    st.progress(min(1.0, found.votes / max(1, found.wanted)), text=f"{found.votes} of {found.wanted} votes")
+    st.progress(
+        min(1.0, found.votes / max(1, found.wanted)), text=f"{found.votes} of {found.wanted} votes; {UNCOUNTED}"
+    )
     people = sum(person.votes > 0 for person in found.annotators)
     with st.container(horizontal=True):
         st.metric("Have voted", people)
@@ -65,7 +68,7 @@ def _results(session: Session, found: Live) -> None:
         st.caption(f":material/info: {literal(warning)}")
     st.caption(
         "Win rate: share of votes won, a tie counting half. Intervals (95 %) allow for annotators and prompts. "
-        "`magicvideo study report` gives every convention, the ranking and agreement."
+        "The command magicvideo study report gives every convention, the ranking and agreement."
     )
 
 
@@ -84,29 +87,27 @@ def _rows(systems: dict[str, Any]) -> list[dict[str, Any]]:
                 "System": name,
                 "Win rate": 100 * found["half_tie"],
                 "95 % interval": "-" if span is None else f"{100 * span[0]:.0f} to {100 * span[1]:.0f} %",
-                "Better": found["good"],
-                "Same": found["same"],
-                "Worse": found["bad"],
+                "Won / same / lost": f"{found['good']} / {found['same']} / {found['bad']}",
             }
         )
     return rows
 
 
 def _columns() -> dict[str, Any]:
-    return {"Win rate": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)}
+    return {"Win rate": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=110)}
 
 
 def annotators() -> None:
     found = need_owner().live()
     heading("Annotators")
-    st.caption(
-        "Flags are something to look at, with their evidence; nobody is left out by them. Videos that did not play and "
-        "pages that broke are counted as faults and never against a person."
-    )
     if not found.annotators:
         st.caption("Nobody has voted yet.")
         return
     st.dataframe(pd.DataFrame([_quality(person) for person in found.annotators]), hide_index=True)
+    st.caption(
+        "Flags are something to look at, with their evidence; nobody is left out by them. Videos that did not play and "
+        "pages that broke are counted as faults and never against a person."
+    )
     for person in found.annotators:
         for flag in person.flags:
             st.warning(literal(f"{person.annotator}: {flag.rule}. {flag.evidence}"), icon=":material/flag:")
@@ -121,8 +122,8 @@ def _quality(person: AnnotatorQuality) -> dict[str, Any]:
         "Repeats alike": _share(person.consistency, person.repeats),
         "Agrees with others": _share(person.agreement),
         "Watched (median)": _share(person.watched),
-        "Very fast": _share(person.fast),
-        "Left": _share(person.left_share),
+        "Very fast votes": _share(person.fast),
+        "Chose left": _share(person.left_share),
         "Skips": person.skips,
         "Faults": person.faults,
     }
@@ -131,7 +132,7 @@ def _quality(person: AnnotatorQuality) -> dict[str, Any]:
 def _share(value: float | None, n: int | None = None) -> str:
     if value is None:
         return "-"
-    return f"{value:.0%}" + (f" of {n}" if n is not None else "")
+    return f"{100 * value:.0f} %" + (f" of {n}" if n is not None else "")
 
 
 def invite() -> None:
@@ -139,7 +140,7 @@ def invite() -> None:
     heading("Invite people")
     st.caption("A link is personal: who has it votes as this person, on any device.")
     with st.form("invite", border=False, width=640):
-        who = st.text_input("Name or address (kept as a keyed hash only; empty for anybody)", max_chars=200)
+        who = st.text_input("Name or address (optional; only a keyed hash of it is kept)", max_chars=200)
         days = st.number_input("Valid for days", 1, 365, 30)
         made = st.form_submit_button("Make a link", type="primary")
     if made:

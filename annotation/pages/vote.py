@@ -174,8 +174,9 @@ def _pause(progress: Progress) -> None:
     paragraphs(
         f"{progress.done} pairs done, all saved. You may close the page now and come back by your link, or go on."
     )
-    st.button("Go on", on_click=_set, args=("rested", progress.done), type="primary", shortcut="Enter")
-    st.button("Undo the last vote", on_click=_undo, disabled=not progress.may_undo, shortcut="U")
+    with st.container(horizontal=True):
+        st.button("Go on", on_click=_set, args=("rested", progress.done), type="primary", shortcut="Enter")
+        st.button("Undo the last vote", on_click=_undo, disabled=not progress.may_undo, shortcut="U")
 
 
 def _thanks(session: Session, progress: Progress) -> None:

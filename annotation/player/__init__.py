@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 HERE = Path(__file__).parent
-SCRIPTS = ("frame_lock.js", "watched.js", "mark.js", "keys.js", "player.js", "mount.js")
+SCRIPTS = ("frame_lock.js", "screen.js", "watched.js", "mark.js", "keys.js", "player.js", "mount.js")
 """In this order one script: each uses only what stands above it."""
 
 

@@ -20,6 +20,8 @@ class Player {
     this.front = 0; // which video lies on top in flicker
     this.lock = new FrameLock(this.videos, () => this.render());
     this.watched = this.videos.map((video, side) => new Watched(video, () => this.isShown(side)));
+    const canvases = [this.ref.canvas0, this.ref.canvas1];
+    this.screen = new Screen(this.videos, canvases, (side, frame) => this.watched[side].see(frame));
     const frames = [this.ref.frame0, this.ref.frame1];
     this.mark = new Mark(frames, [this.ref.cross0, this.ref.cross1], () => this.render());
     this.listen();
@@ -41,7 +43,7 @@ class Player {
     document.removeEventListener("keydown", this.whenKey);
     clearTimeout(this.unlock);
     this.lock.close();
-    for (const watched of this.watched) watched.close();
+    this.screen.close();
   }
 
   // Shows a pair with its options; the same pair again only takes over its options.
@@ -67,6 +69,7 @@ class Player {
     clearTimeout(this.unlock);
     this.setMode("side");
     this.mark.reset();
+    this.screen.reset(data.fps, data.width, data.height);
     for (const watched of this.watched) watched.reset(data.frames, data.fps);
     this.describe();
     this.notice("Loading both videos …");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from sqlalchemy import create_engine, inspect, select, text
 
 from annotation import schema
+from annotation import votes as votes_module
 from annotation.database import Database
 from annotation.design import Settings
+from annotation.invitations import admit
+from annotation.session import Session
 from annotation.study import DID_NOT_PLAY, Rules
 from annotation.terms import Answer, Mark, Receipt, Refused, Watched
 from annotation.votes import Votes
@@ -265,6 +269,61 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_votes(
     with place.votes.database.reading() as connection:
         assert schema.version(connection) == schema.VERSION
         assert connection.execute(select(schema.people.c.last_vote)).scalar_one() is None
+    place.votes.close()
+
+
+def contents(votes: Votes) -> tuple[dict[str, list[Any]], dict[str, set[str]]]:
+    """All rows of each table but the version's, and its indexes: what a migration may not and what it may change."""
+    with votes.database.reading() as connection:
+        rows = {
+            name: sorted(map(repr, connection.execute(select(table)).all()))
+            for name, table in schema.metadata.tables.items()
+            if name != "meta"
+        }
+        looked = inspect(connection)
+        indexes = {name: {str(i["name"]) for i in looked.get_indexes(name) if not i["unique"]} for name in rows}
+    return rows, indexes
+
+
+def test_a_filled_store_of_the_second_version_keeps_everything_and_goes_on(
+    address: str, tmp_path: Path, freeze: Any, make: Any, vote: Vote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Filled by voting while the store has schema 2. All rows stay, and what is open is assigned, to the last pair."""
+    study = freeze(tmp_path / "study")
+    with monkeypatch.context() as patched:
+        patched.setattr(votes_module, "migrate", partial(schema.migrate, to=2))
+        place = make(study, address)
+    all_of_it(place, "ann", vote)
+    bob = place.open("bob")
+    first = bob.next_task()
+    second = vote(bob, first, "bobs-first").next
+    third = vote(bob, second, "bobs-second").next
+    held = bob.skip(third.id, DID_NOT_PLAY)
+    token = place.token("cid")
+    before, old = contents(place.votes)
+    assert all(before.values()), "no table is empty"
+    assert old["slots"] >= {"slots_state"}, "it is of schema 2"
+    place.votes.close()
+
+    place.votes = Votes(study, address, place.clock)
+    after, new = contents(place.votes)
+    assert after == before
+    other = make(freeze(tmp_path / "fresh", 2), f"sqlite:///{tmp_path / 'fresh.sqlite'}")
+    assert new == contents(other.votes)[1], "the indexes of a store that was made new"
+    other.votes.close()
+    with place.votes.database.reading() as connection:
+        assert schema.version(connection) == schema.VERSION == 3
+    bob = Session(study, place.votes, bob.person)
+    assert bob.next_task().id == held.id, "the lease holds"
+    assert vote(bob, first, "bobs-first", "right").repeated, "sent again after the change"
+    assert bob.undo().id == second.id
+    assert admit(study, place.votes, token).role == "annotator"
+    all_of_it(place, "bob", vote)
+    place.clock.now += SECONDS * 2
+    all_of_it(place, "cid", vote)
+    main = [r for r in place.votes.cast() if r.kind == "main"]
+    assert set(Counter(r.unit for r in main).values()) == {2}, "every pair got its votes and no more"
+    assert place.votes.counts()["done"] == place.votes.counts()["wanted"] == 36
     place.votes.close()
 
 

@@ -13,7 +13,7 @@ from annotation import serve
 from annotation.invitations import invite
 from annotation.session import opened
 
-from .conftest import server
+from .bare import server
 from .served import Served, begin_pages, open_pair, vote
 
 pytest.importorskip("authlib", reason="needs Authlib, of the extra oidc")
