@@ -2,7 +2,8 @@
 //
 // Two videos never change their pictures in the same instant: one is drawn late when the machine is busy, one has found
 // its place before the other. So both are drawn onto canvases that lie over them, when both stand at the same frame, and
-// until then the last two pictures stay. Where they do not meet for a while, one frame of difference will do; never more.
+// until then the last two pictures stay. Where they do not meet for a while, one frame of difference will do, never more
+// while they play. What stands still is drawn as it stands.
 
 const HOLD = 150; // milliseconds that the last two pictures stay while the videos are one frame apart
 
@@ -11,14 +12,14 @@ class Screen {
     Object.assign(this, { videos, canvases, drawn });
     this.contexts = canvases.map((canvas) => canvas.getContext("2d", { alpha: false }));
     this.reset(1, 1, 1);
-    this.exact = Boolean(videos[0].requestVideoFrameCallback);
-    if (this.exact) videos.forEach((_, side) => this.next(side));
+    if (videos[0].requestVideoFrameCallback) videos.forEach((_, side) => this.next(side));
     else requestAnimationFrame(this.guess);
   }
 
   // Another pair: the videos themselves are seen until both have a picture of it.
   reset(fps, width, height) {
-    Object.assign(this, { fps, at: [null, null], since: null });
+    clearTimeout(this.late);
+    Object.assign(this, { fps, at: [null, null], since: null, late: null });
     for (const canvas of this.canvases) Object.assign(canvas, { width, height, hidden: true });
   }
 
@@ -38,10 +39,18 @@ class Screen {
     const apart = Math.abs(left - right);
     if (apart > 0) this.since ??= now;
     if (apart === 0 || (apart === 1 && now - this.since > HOLD)) this.draw();
+    else this.late ??= setTimeout(this.rest, HOLD); // nothing more may be heard of videos that stand still
+  };
+
+  rest = () => {
+    this.late = null;
+    const stands = this.videos.every((video) => video.paused && !video.seeking);
+    if (stands && this.since !== null && !this.at.includes(null)) this.draw();
   };
 
   draw() {
-    this.since = null;
+    clearTimeout(this.late);
+    this.since = this.late = null;
     this.videos.forEach((video, side) => {
       const canvas = this.canvases[side];
       this.contexts[side].drawImage(video, 0, 0, canvas.width, canvas.height);
@@ -59,5 +68,6 @@ class Screen {
 
   close() {
     this.closed = true;
+    clearTimeout(this.late);
   }
 }

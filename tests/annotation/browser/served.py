@@ -92,10 +92,12 @@ def begin(page: Any, link: str) -> None:
 
 
 def begin_pages(page: Any) -> None:
-    """From the instructions to the first pair."""
+    """From the instructions to the first pair. The example's player listens to keys until it is gone."""
     page.get_by_text("Start voting").wait_for()
-    page.locator("video").first.wait_for()
+    page.locator("video[src]").first.wait_for()
+    example = str(page.locator("video").first.get_attribute("src"))
     page.keyboard.press("Enter")
+    gone(page, example)
     open_pair(page)
 
 

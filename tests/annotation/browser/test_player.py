@@ -76,6 +76,24 @@ def test_a_pair_that_stands_still_shows_the_same_frame(bare: Bare, wait: Wait) -
     wait(lambda: [int(t * FPS) for t in bare.times()] == [0, 0])
 
 
+def test_what_stands_still_is_on_the_screen_and_counts_as_watched(bare: Bare, wait: Wait) -> None:
+    """Read from the pixels after a seek by the lock, and after one video was moved past it."""
+    bare.show()
+    bare.ready()
+    bare.page.evaluate(WATCH)
+    shown = "(() => { const [, left, right] = window.screen.at(-1) ?? []; return [left, right - 40] })()"
+    for place in (70, 30, 31):
+        seek(bare, place)
+        wait(lambda place=place: bare.page.evaluate(shown) == [place, place])
+    bare.page.evaluate("ref('video1').currentTime = 20.5 / 15")
+    wait(lambda: bare.page.evaluate(shown) == [31, 20])
+    bare.press("1")
+    ((_, said),) = bare.events()
+    assert [round(share * FRAMES) for share in said["watched"]] == [4, 5], (
+        "frames 0, 70, 30 and 31, and 20 on the right"
+    )
+
+
 def test_one_that_was_moved_alone_is_brought_back(bare: Bare, wait: Wait) -> None:
     """What a decoder that falls behind looks like."""
     bare.show()
