@@ -1,4 +1,4 @@
-"""A real headless Chromium, the player on a bare page, and a study that is served."""
+"""The player on a bare page, and a study that is served, for the browser of `tests/conftest.py`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,11 @@ import pytest
 
 from annotation import serve
 
-from .bare import ARGUMENTS, CHROMIUM, Bare, bare_page
+from .bare import Bare, bare_page
 from .served import Served, make_study
 
 Wait = Callable[[Callable[[], bool]], None]
 """Blocks until something holds."""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """The system's Chromium, driven by playwright."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    driving = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
-    with driving.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,8 @@ import stores
 from annotation.serve import free_port
 from reports.dashboard.navigation import PAGES
 
-CHROMIUM = "/usr/bin/chromium"
 IDLE = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton]')"""
-pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="needs Debian's chromium")
 
 CHOSEN = "boxes => boxes.map(box => box.innerText + (box.querySelector('input')?.value ?? ''))"
 
@@ -71,19 +69,9 @@ def _answers(port: int) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
-
-
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
+def page(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 720})
     made = context.new_page()
     made.set_default_timeout(60_000)
     yield made
