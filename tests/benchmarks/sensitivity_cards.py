@@ -106,7 +106,8 @@ def keep(name: str, title: str, found: dict[str, Any]) -> None:
     kept = read_json(path) if path.exists() else {}
     before = kept.get(name, {"found": {"cards": {}, "without": {}}})["found"]
     merged = {key: before[key] | found[key] for key in ("cards", "without")}
-    kept[name] = {"title": title, "found": found | merged}
+    damages = {"damages": found["damages"] or before.get("damages", {})}  # none where nothing could be scored
+    kept[name] = {"title": title, "found": found | merged | damages}
     write_json(path, {key: kept[key] for key in sets() if key in kept})
 
 
