@@ -6,6 +6,7 @@
 // while they play. What stands still is drawn as it stands.
 
 const HOLD = 150; // milliseconds that the last two pictures stay while the videos are one frame apart
+const STALE = 8; // frames: what was heard of a video that has jumped this far since is not what it would draw now
 
 class Screen {
   constructor(videos, canvases, drawn) {
@@ -36,11 +37,17 @@ class Screen {
     this.looking = null;
     const [left, right] = this.at;
     if (this.closed || left === null || right === null) return;
-    const apart = Math.abs(left - right);
+    const apart = this.jumped() ? Infinity : Math.abs(left - right);
     if (apart > 0) this.since ??= now;
     if (apart === 0 || (apart === 1 && now - this.since > HOLD)) this.draw();
     else this.late ??= setTimeout(this.rest, HOLD); // nothing more may be heard of videos that stand still
   };
+
+  // After a seek or at the loop's start a video may show its new place before it says so.
+  jumped() {
+    const far = (video, side) => Math.abs(video.currentTime * this.fps - this.at[side]) > STALE;
+    return this.videos.some((video, side) => video.seeking || far(video, side));
+  }
 
   rest = () => {
     this.late = null;
