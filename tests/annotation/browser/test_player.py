@@ -44,8 +44,8 @@ def test_the_measure_sees_videos_that_are_apart_and_the_screen_never_shows_them(
 def test_playing_videos_stay_within_one_frame(bare: Bare, key: str, speed: float) -> None:
     """At 1.5 and 0.75 times the speed, over the end and at seeks.
 
-    A machine that is busy leaves out pictures, of both at once. One picture may be late: what a video draws can be newer
-    than what it said a moment before.
+    A machine that is busy leaves out pictures, of both at once. One picture may be late: what a video draws can be
+    newer than what it said a moment before.
     """
     bare.show()
     bare.ready()
