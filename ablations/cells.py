@@ -58,21 +58,7 @@ def compare(metric: str, base: Values, other: Values) -> Comparison:
     if not places:
         return Comparison(metric)
     a, b = [base[p] for p in places], [other[p] for p in places]
-    d = stats.paired(a, b, [prompt for prompt, _ in places])
-    return Comparison(
-        metric=metric,
-        difference=d.value,
-        low=d.low,
-        high=d.high,
-        p=d.p,
-        standardised=d.standardised,
-        n=d.n,
-        clusters=d.clusters,
-        base=sum(a) / len(a),
-        value=sum(b) / len(b),
-        detectable=d.detectable,
-        error=d.error,
-    )
+    return stats.compared(metric, a, b, [prompt for prompt, _ in places])
 
 
 def margin(run: Run, metric: str) -> float:

@@ -108,21 +108,7 @@ def difference(base: Scored, candidate: Scored, metric: str) -> Comparison:
             f"{odd!r} belongs to prompt {mine[odd][0]!r} in {base.name}, to {theirs[odd][0]!r} in {candidate.name}"
         )
     a, b = [mine[item][1] for item in items], [theirs[item][1] for item in items]
-    d = stats.paired(a, b, [mine[item][0] for item in items])
-    return Comparison(
-        metric=metric,
-        difference=d.value,
-        low=d.low,
-        high=d.high,
-        p=d.p,
-        standardised=d.standardised,
-        n=d.n,
-        clusters=d.clusters,
-        base=sum(a) / len(a),
-        value=sum(b) / len(b),
-        detectable=d.detectable,
-        error=d.error,
-    )
+    return stats.compared(metric, a, b, [mine[item][0] for item in items])
 
 
 def _of_sets(metric: str, mine: Score, theirs: Score, has_rows: bool) -> Comparison:

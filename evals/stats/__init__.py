@@ -4,6 +4,7 @@ docs/statistics.md says what is computed, from which source, and how it fares in
 """
 
 from evals.stats.clusters import DRAWS, LEVEL, Floats
+from evals.stats.compared import compared
 from evals.stats.corrections import ALPHA, benjamini_hochberg, fewest_clusters, holm
 from evals.stats.differences import (
     RANDOM_FLIPS,
@@ -36,6 +37,7 @@ __all__ = [
     "cluster_error",
     "clusters_needed",
     "clusters_to_settle",
+    "compared",
     "detectable",
     "equivalence",
     "fewest_clusters",
