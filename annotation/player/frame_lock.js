@@ -189,22 +189,24 @@ function seekTo(video, second) {
   const there = () => !video.seeking && video.readyState >= 2;
   if (Math.abs(video.currentTime - second) < 1e-6 && there()) return;
   video.currentTime = second;
-  return until(video, "seeked", there);
+  return until(video, "seeked", there, "emptied");
 }
 
-// Resolves at the event once the condition holds; rejects on the video's error or when it takes too long.
-function until(video, event, holds) {
+// Resolves at the event once the condition holds, or when the event `over` says that there is nothing more to wait for
+// (of a video that another has replaced, no seek ever ends); rejects on the video's error or when it takes too long.
+function until(video, event, holds, over) {
   if (holds() && !video.error) return Promise.resolve();
   return new Promise((resolve, reject) => {
-    const events = [event, "error"];
+    const events = over ? [event, "error", over] : [event, "error"];
     const late = setTimeout(() => done(reject, Error("too slow")), PATIENCE);
     const done = (end, value) => {
       clearTimeout(late);
       for (const name of events) video.removeEventListener(name, check);
       end(value);
     };
-    const check = () => {
-      if (video.error) done(reject, Error(video.error.message || "cannot be played"));
+    const check = ({ type }) => {
+      if (type === over) done(resolve);
+      else if (video.error) done(reject, Error(video.error.message || "cannot be played"));
       else if (holds()) done(resolve);
     };
     for (const name of events) video.addEventListener(name, check);

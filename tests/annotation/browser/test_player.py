@@ -83,6 +83,7 @@ def test_what_stands_still_is_on_the_screen_and_counts_as_watched(bare: Bare, wa
     bare.ready()
     bare.page.evaluate(WATCH)
     shown = "(() => { const [, left, right] = window.screen.at(-1) ?? []; return [left, right - 40] })()"
+    wait(lambda: bare.page.evaluate("!ref('canvas0').hidden"))
     for place in (70, 30, 31):
         seek(bare, place)
         wait(lambda place=place: bare.page.evaluate(shown) == [place, place])
@@ -93,6 +94,17 @@ def test_what_stands_still_is_on_the_screen_and_counts_as_watched(bare: Bare, wa
     assert [round(share * FRAMES) for share in said["watched"]] == [4, 5], (
         "frames 0, 70, 30 and 31, and 20 on the right"
     )
+
+
+def test_a_pair_that_comes_while_the_last_still_seeks_does_not_wait_for_it(bare: Bare) -> None:
+    """What an answer right after a step does: the old pair's seek never ends, because its videos are gone."""
+    bare.show()
+    bare.ready()
+    for number in range(3):
+        seek(bare, 70)
+        bare.show(id=f"another {number}", names=("c.mp4", "d.mp4") if number % 2 == 0 else ("a.mp4", "b.mp4"))
+        bare.page.wait_for_function("!ref('hint').textContent.includes('loading')", timeout=10_000)
+        assert "could not" not in bare.text("notice")
 
 
 def test_one_that_was_moved_alone_is_brought_back(bare: Bare, wait: Wait) -> None:
