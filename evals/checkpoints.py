@@ -18,6 +18,8 @@ class Checkpoint:
 
     file: str
     sha256: str
+    """64 hex digits, or the eight of the file's name where nothing more is published: those tell a damaged file and
+    another version, but no attacker's. Such a file is only ever read as tensors."""
     megabytes: float
     """Rounded, for people."""
     licence: str
@@ -28,6 +30,10 @@ class Checkpoint:
     package: tuple[str, str] | None = None
     extra: str | None = None
     """The extra of this distribution that installs the package."""
+
+    def is_pinned(self, digest: str) -> bool:
+        """Whether a file with this sha256 is the one that is pinned."""
+        return digest.startswith(self.sha256)
 
 
 _OPENAI = "https://openaipublic.azureedge.net/clip/models"
@@ -125,6 +131,15 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         109.0,
         "Apache-2.0 (google-research); converted by pyiqa",
         "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
+        ("standard",),
+        "publisher",
+    ),
+    "nima-vgg16": Checkpoint(
+        "NIMA_VGG16_ava-dc4e8265.pth",
+        "dc4e8265",
+        58.9,
+        "not stated; the package pyiqa is for non-commercial use",
+        "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/NIMA_VGG16_ava-dc4e8265.pth",
         ("standard",),
         "publisher",
     ),

@@ -18,6 +18,7 @@ import numpy as np
 
 from evals import backbones
 from evals.checkpoints import CHECKPOINTS
+from evals.features import Arrays
 from evals.fetch import folders, locate
 from magicvideo.checks import Check
 from magicvideo.clip import VideoClip, write_preview
@@ -159,11 +160,16 @@ def _measures_zeros_and_ones(i3d: Any) -> tuple[bool, str]:
     return abs(distance - FVD_ZEROS_ONES) < 0.05, f"FVD of zeros and ones {distance:.4f}, known {FVD_ZEROS_ONES}"
 
 
-def _prefers_sharp(musiq: Any) -> tuple[bool, str]:
+def _prefers_sharp(network: Any) -> tuple[bool, str]:
     sharp = _render(5, size=256)
-    blurred = VideoClip(np.repeat(np.repeat(sharp.frames[..., ::8, ::8], 8, -1), 8, -2), sharp.fps)
-    a, b = (float(found["musiq"].mean()) for found in musiq.observe([sharp, blurred]))
-    return a > b, f"{a:.1f} for a render, {b:.1f} for it in blocks of 8 pixels"
+    blocks = VideoClip(np.repeat(np.repeat(sharp.frames[..., ::8, ::8], 8, -1), 8, -2), sharp.fps)
+    a, b = (_rating(found) for found in network.observe([sharp, blocks]))
+    return a > b, f"{a:.2f} for a render, {b:.2f} for it in blocks of 8 pixels"
+
+
+def _rating(found: Arrays) -> float:
+    """MUSIQ's opinion, or the mean of NIMA's distribution."""
+    return float(found["musiq"].mean() if "musiq" in found else found["ratings"].mean(0) @ np.arange(1, 11))
 
 
 def _gives_features(inception: Any) -> tuple[bool, str]:
@@ -190,6 +196,7 @@ ANSWERS: dict[str, Callable[[Any], tuple[bool, str]]] = {
     "i3d": _measures_zeros_and_ones,
     "inception": _gives_features,
     "musiq": _prefers_sharp,
+    "nima": _prefers_sharp,
     "efficientnet-lite0": _knows_its_subject,
     "efficientnet-perceptual": _grows_with_noise,
     "transnetv2": _finds_the_cut,

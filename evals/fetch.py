@@ -88,12 +88,12 @@ def locate(name: str) -> Found | None:
         return None
     stat = path.stat()
     found = _hash(path, stat.st_size, stat.st_mtime_ns)
-    if found != entry.sha256:
+    if not entry.is_pinned(found):
         raise InputError(
             f"{path} has sha256 {found}, {name} must have {entry.sha256}: it is damaged or another file. "
             f"Delete it, and take it again from {entry.source}"
         )
-    return Found(name, path, entry.sha256)
+    return Found(name, path, found)
 
 
 def ensure(names: Iterable[str]) -> dict[str, Found]:
@@ -135,12 +135,12 @@ def fetch(name: str, folder: Path | None = None) -> Found:
             digest.update(block)
             file.write(block)
             bar.update(len(block))
-        if digest.hexdigest() != entry.sha256:
+        if not entry.is_pinned(digest.hexdigest()):
             raise InputError(
                 f"{entry.source} gave a file with sha256 {digest.hexdigest()}, not the pinned {entry.sha256}; "
                 f"it was thrown away. Try again, or put the right {entry.file} into {folders()[0]}"
             )
-    return Found(name, path, entry.sha256)
+    return Found(name, path, digest.hexdigest())
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:

@@ -31,6 +31,7 @@ PUBLIC = {
     "i3d": ("evals.backbones.i3d", "I3D", ("i3d",)),
     "inception": ("evals.backbones.inception", "Inception", ("inception",)),
     "musiq": ("evals.backbones.musiq", "Musiq", ("musiq-spaq",)),
+    "nima": ("evals.backbones.nima", "Nima", ("nima-vgg16",)),
     "efficientnet-lite0": ("evals.backbones.efficientnet", "EfficientNet", ("efficientnet-lite0",)),
     "efficientnet-perceptual": ("evals.backbones.efficientnet", "EfficientNetPerceptual", ("efficientnet-lite0",)),
     "transnetv2": ("evals.backbones.transnet", "TransNet", ("transnetv2",)),

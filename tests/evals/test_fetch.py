@@ -69,6 +69,20 @@ def test_a_changed_file_is_refused_not_passed_over(tmp_path: Path) -> None:
         assert found.path == path
 
 
+def test_where_only_the_hashs_beginning_is_published_that_is_what_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = hashlib.sha256(CONTENT).hexdigest()
+    monkeypatch.setitem(CHECKPOINTS, NAME, replace(CHECKPOINTS[NAME], sha256=whole[:8]))
+    path = put(fetch.cache_folder())
+    found = fetch.locate(NAME)
+    assert found is not None
+    assert found.sha256 == whole, "the file's own, whole"
+    path.write_bytes(CONTENT[1:])
+    with pytest.raises(InputError, match="damaged or another file"):
+        fetch.locate(NAME)
+
+
 def test_all_that_is_missing_is_named_at_once_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         STANDARD.only(["clip_score", "temporal_lpips"]).load()
@@ -157,7 +171,8 @@ def test_a_source_that_does_not_answer_is_asked_once(served: dict[str, bytes], m
 
 @pytest.mark.parametrize("entry", CHECKPOINTS.values(), ids=CHECKPOINTS)
 def test_every_checkpoint_is_pinned_and_used(entry: Checkpoint) -> None:
-    assert len(entry.sha256) == 64
+    whole = len(entry.sha256) == 64
+    assert whole or (len(entry.sha256) == 8 and f"-{entry.sha256}." in entry.file and entry.pinned_by == "publisher")
     assert int(entry.sha256, 16)
     assert entry.licence
     assert entry.source.startswith("https://") != (entry.package is not None)

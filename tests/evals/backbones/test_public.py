@@ -108,6 +108,11 @@ def _make(folder: Path) -> None:
     dino = timm.create_model("vit_base_patch16_224", num_classes=0)
     torch.save(dino.state_dict(), files["dino-vit-b16"])
     torch.jit.script(SmallI3D()).save(str(files["i3d"]))
+    trunk = {
+        f"base_model.features_{key}": value for key, value in torchvision.models.vgg16().features.state_dict().items()
+    }
+    head = {f"classifier.2.{key}": value for key, value in nn.Linear(512, 10).state_dict().items()}
+    torch.save(trunk | head, files["nima-vgg16"])
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +288,26 @@ def test_dino_is_timms_on_a_square_and_takes_any_shape(made: Path, clip: VideoCl
 
 
 @torch.inference_mode()
+def test_nima_is_vgg_averaged_over_the_picture_and_one_layer(made: Path, clip: VideoClip) -> None:
+    """Its file as pyiqa writes it: torchvision's VGG16 by timm's names, and a layer of ten ratings."""
+    state = torch.load(made / CHECKPOINTS["nima-vgg16"].file)
+    network = torchvision.models.vgg16().features.eval()
+    network.load_state_dict({k.removeprefix("base_model.features_"): v for k, v in state.items() if "base_model" in k})
+    resized = torchvision.transforms.Compose(
+        [
+            torchvision.transforms.Resize(224, antialias=True),
+            torchvision.transforms.CenterCrop(224),
+            torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    features = network(resized(torch.from_numpy(clip.floats()))).mean((2, 3))
+    expected = torch.softmax(features @ state["classifier.2.weight"].T + state["classifier.2.bias"], 1).numpy()
+    found = load("nima").observe([clip])[0]["ratings"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert score(clip, "nima") == pytest.approx(float((expected @ np.arange(1, 11)).mean()), abs=1e-5)
+
+
+@torch.inference_mode()
 def test_i3d_gets_channels_before_time_in_grey_levels(made: Path) -> None:
     rng = np.random.default_rng(0)
     clip = VideoClip(rng.integers(0, 256, (20, 3, 40, 48), dtype=np.uint8), 8.0)
@@ -302,7 +327,7 @@ def test_i3d_gets_channels_before_time_in_grey_levels(made: Path) -> None:
 
 
 def test_ids_name_the_network_its_weights_and_what_it_sees(made: Path) -> None:
-    names = ("clip-vit-b32", "clip-vit-l14", "lpips-alex", "laion", "dino-vit-b16", "i3d")
+    names = ("clip-vit-b32", "clip-vit-l14", "lpips-alex", "laion", "dino-vit-b16", "i3d", "nima")
     ids = {name: load(name).id for name in names}
     for name, identity in ids.items():
         for checkpoint in PUBLIC[name][2]:
