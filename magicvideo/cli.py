@@ -57,6 +57,11 @@ VERBS = {
         "say whether a run got worse than another, and fail if it did",
         "magicvideo compare runs/main runs/new --gate gate.yaml",
     ),
+    "history": Verb(
+        "reports.history_cli",
+        "a branch's metrics over its runs, and since when they are there",
+        "magicvideo history runs",
+    ),
     "dashboard": Verb(
         "reports.dashboard.cli", "pages over a folder of runs and studies, in the browser", "magicvideo dashboard runs"
     ),

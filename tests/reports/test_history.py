@@ -115,3 +115,37 @@ def test_baselines_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[
     (folder / "baselines.json").write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match=r"baselines\.json"):
         read_baselines(folder)
+
+
+def test_the_command_says_since_when_and_lists_the_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = store(tmp_path, jump=0.1)
+    assert main(["history", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "10 run(s) of main" in said
+    assert "m is worse since 00000000 main (2025-11-07)" in said
+    assert "from here on" not in said, "values only where a metric is named"
+    assert main(["history", str(folder), "--metrics", "m"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (marked,) = (line for line in lines if "worse from here on" in line)
+    assert marked.strip().startswith("2025-11-07")
+    assert main(["history", str(folder), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    (change,) = result["metrics"]["m"]["changes"]
+    assert (change["since"], change["direction"]) == ("run6", "worse")
+    assert len(result["metrics"]["m"]["values"]) == RUNS
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [(["--branch", "mian"], "did you mean 'main'"), (["--metrics", "n"], "known: m")],
+)
+def test_the_command_refuses_what_it_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], remedy: str
+) -> None:
+    assert main(["history", str(store(tmp_path, runs=2)), *words]) == 2
+    assert remedy in capsys.readouterr().err
+
+
+def test_the_command_on_a_folder_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", str(tmp_path)]) == 2
+    assert "magicvideo evaluate" in capsys.readouterr().err
