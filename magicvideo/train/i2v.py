@@ -2,12 +2,12 @@
 
 Video steps show poor clips (blurred, compressed) of 64 pixels from only part of the (shape, colour) pairs; image steps
 show all trained pairs, clean, most of them at 128 pixels. The second checkpoint sees as many video steps and no images,
-all else equal.
+all else equal. Each goes by rounds of a warm-up and a decay: a round can be added to what is there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,17 @@ from magicvideo.train.loop import FOLDER, Training
 from magicvideo.train.poor import poor
 from magicvideo.world import Scene, in_video_data, render
 
-VIDEO_STEPS = 1500
+
+@dataclass(frozen=True)
+class Round:
+    """One training with its own warm-up and decay, from where the last one ended."""
+
+    video_steps: int
+    lr: float
+    muon_lr: float
+
+
+ROUNDS = (Round(1500, 8e-4, 0.02), Round(1600, 4e-4, 0.01), Round(1000, 4e-4, 0.01))
 IMAGE_SHARE = 3
 """Joint training takes one image step after each two video steps."""
 CLIPS, FRAMES, SIZE = 12, 8, 64
@@ -46,34 +56,46 @@ class Clips:
 
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
-    """Joint training from T2I's weights; writes `generator`. `steps` counts video steps."""
-    return _train("generator", (steps or VIDEO_STEPS) * IMAGE_SHARE // (IMAGE_SHARE - 1), _joint_batch, resume)
+    """Joint training from T2I's weights; writes `generator`. `steps` counts video steps, of one round."""
+    return _train("generator", _joint_batch, IMAGE_SHARE / (IMAGE_SHARE - 1), resume, steps)
 
 
 def train_video_only(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """As many video steps from the same start without images; writes `generator-video-only`."""
-    return _train("generator-video-only", steps or VIDEO_STEPS, clip_batch, resume)
+    return _train("generator-video-only", clip_batch, 1.0, resume, steps)
 
 
-def _train(part: Literal["generator", "generator-video-only"], steps: int, batch: Any, resume: bool) -> dict[str, Any]:
+def _train(
+    part: Literal["generator", "generator-video-only"], batch: Any, share: float, resume: bool, steps: int | None
+) -> dict[str, Any]:
+    """`share`: steps in all for each video step."""
     coder, model = t2i.load_autoencoder(), Generator()
     start = FOLDER / t2i.PART / "generator.pt"
     if not start.exists():
         raise InputError(f"{start} is missing: joint training starts from T2I; run `magicvideo train t2i` first")
     model.load_weights(torch.load(start, weights_only=True))
-    training = Training(part, model, steps, 8e-4, batch, lambda b: loss(coder, model, b), seed=2)
-    training.run(resume)
+    rounds = ROUNDS if steps is None else (replace(ROUNDS[0], video_steps=steps),)
+    taken, seconds = list[int](), 0.0
+    for number, each in enumerate(rounds, 1):
+        name, count = f"{part}-{number}", round(each.video_steps * share)
+        seed = 1 + number
+        training = Training(
+            name, model, count, each.lr, batch, lambda b: loss(coder, model, b), seed=seed, muon_lr=each.muon_lr
+        )
+        training.run(resume)
+        taken.append(count)
+        seconds += training.seconds
     recipe = {
         "data": "world clips 8x64x64, blurred and compressed, of 32 (shape, colour) pairs"
         + (", images 128x128 of 56 pairs" if part == "generator" else ", no images"),
         "from": "t2i",
-        "steps": steps,
+        "steps": taken,
         "batch": CLIPS,
-        "seconds": round(training.seconds),
+        "seconds": round(seconds),
         "seed": 2,
     }
     weights.save(part, model.weights(), recipe, {})
-    return {"steps": steps, "seconds": recipe["seconds"], "figures": {}}
+    return {"steps": taken, "seconds": recipe["seconds"], "figures": {}}
 
 
 def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> dict[str, Tensor]:

@@ -33,6 +33,8 @@ def measure(store: Path, cache: str) -> None:
     server = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ | {"XDG_CACHE_HOME": cache})
     try:
         while not _answers(port):
+            if server.poll() is not None:
+                sys.exit(f"the dashboard ended: magicvideo dashboard {store} says why")
             time.sleep(0.05)
         print(f"server ready after {time.perf_counter() - begun:.1f} s")
         with sync_playwright() as playwright:
@@ -80,6 +82,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path)
     asked = parser.parse_args()
+    if not asked.store.is_dir():
+        parser.error(f"{asked.store}: no such folder; make one: python tests/benchmarks/make_store.py {asked.store}")
     with tempfile.TemporaryDirectory() as folder:
         for state in ("cold", "warm"):
             print(f"{state} cache, {os.getloadavg()[0]:.1f} processes waiting for {os.cpu_count()} cores")
