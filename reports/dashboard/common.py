@@ -29,6 +29,7 @@ __all__ = ["heading", "literal", "paragraphs"]
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.9rem 1.2rem 2rem; max-width: 1300px; }
 [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; font-family: inherit; }
+[data-testid="stMarkdownContainer"] table { display: block; overflow-x: auto; }
 [data-testid="stDownloadButton"] button { min-height: 1.6rem; opacity: 0.75; }
 </style>"""
 ARROWS = {True: "↑", False: "↓", None: "↕"}

@@ -46,24 +46,24 @@ class Videos:
         self._turn = threading.Lock()
         self._decoder = Decoder()
 
-    def allowed(self, path: Path) -> bool:
-        """Whether the file exists and lies inside one of the folders, links followed."""
-        with suppress(OSError, ValueError):
-            found = path.resolve(strict=True)
-            return any(found.is_relative_to(root) for root in self.roots)
-        return False
+    def locate(self, path: Path) -> Path | None:
+        """The file, links followed, if it lies inside one of the folders. A run's record names it as it was called when
+        it was scored; where that leads nowhere from here, it is what stands behind the folder's name there."""
+        ends = [path]
+        for root in self.roots:
+            ends += [root.joinpath(*path.parts[k + 1 :]) for k, part in enumerate(path.parts) if part == root.name]
+        for end in ends:
+            with suppress(OSError, ValueError):
+                found = end.resolve(strict=True)
+                if any(found.is_relative_to(root) for root in self.roots):
+                    return found
+        return None
 
     def pair(self, left: Path, right: Path) -> Pair:
         """Addresses of both videos at one rate, size and length, and that shape. Raises `InputError` if one cannot be
         shown: it is missing, lies outside the folders, or cannot be decoded."""
-        for path in (left, right):
-            if not self.allowed(path):
-                raise InputError(
-                    f"{path.name}: the video is missing, or lies outside the store; name its folder with --videos"
-                )
-        key = sha256("\n".join(f"{p.resolve()} {p.stat().st_mtime_ns}" for p in (left, right)).encode()).hexdigest()[
-            :32
-        ]
+        left, right = self._located(left), self._located(right)
+        key = sha256("\n".join(f"{p} {p.stat().st_mtime_ns}" for p in (left, right)).encode()).hexdigest()[:32]
         about = self.folder / f"{key}.json"
         with self._turn:
             if not about.exists():
@@ -71,6 +71,12 @@ class Videos:
             shape = Shape(**json.loads(about.read_text(encoding="utf-8")))
             names = [self._offer(sha256(f"{key}{side}".encode()).hexdigest()[:32] + ".mp4") for side in (0, 1)]
         return (f"{CLIPS}/{names[0]}", f"{CLIPS}/{names[1]}"), shape
+
+    def _located(self, path: Path) -> Path:
+        found = self.locate(path)
+        if found is None:
+            raise InputError(f"{path}: the video is missing, or lies outside the store; name its folder with --videos")
+        return found
 
     def find(self, name: str) -> Path:
         """The file behind an address. Raises `InputError` for anything that was not offered."""
@@ -100,7 +106,7 @@ class Videos:
         write_json(about, asdict(Shape(frames, wanted.fps, *reversed(wanted.shown))))
 
     def _decode(self, path: Path) -> VideoClip:
-        found = self._decoder.decode(path.resolve())
+        found = self._decoder.decode(path)
         if isinstance(found, Unscored):
             raise InputError(found.reason)
         return found.clip

@@ -129,6 +129,17 @@ def test_the_address_chooses_by_id_and_keeps_what_is_chosen(made: Path, monkeypa
     assert app.selectbox[0].value == "nightly/run-3"
 
 
+def test_a_video_is_found_behind_the_folders_name_in_the_path_of_its_record(made: Path, tmp_path: Path) -> None:
+    """A run scored from another working folder, or copied with its videos."""
+    root = made / "full" / "nightly" / "run-4"
+    videos, there = Videos([root], tmp_path / "cache"), (root / "videos" / "v0.mp4").resolve()
+    for named in ("run-4/videos/v0.mp4", "/gone/elsewhere/run-4/videos/v0.mp4"):
+        assert videos.locate(Path(named)) == there
+    assert Videos([root / "videos"], tmp_path / "cache").locate(Path("videos/v0.mp4")) == there
+    for named in ("v0.mp4", "run-3/videos/v0.mp4", "run-4/../run-3/videos/v0.mp4", "run-4/nowhere.mp4"):
+        assert videos.locate(Path(named)) is None, "another run's video of that name is another video"
+
+
 def test_videos_are_only_those_of_the_store(made: Path, tmp_path: Path) -> None:
     inside = made / "full" / "nightly" / "run-4" / "videos" / "v0.mp4"
     outside = tmp_path / "secret.mp4"

@@ -31,16 +31,15 @@ def page() -> None:
     findings = load.ablation(id)
     _summary(findings)
     names = list(findings.run.metrics)
-    if not names:
-        return
-    titles = {name: metric.title for name, metric in findings.run.metrics.items()}
-    _matrix(findings)
-    heading("One metric", 2)
-    name = pick("Metric", names, "metric", titles)
-    _metric(findings, name)
-    _effects(findings, name)
-    _readings(findings)
-    _videos(findings)
+    if any(effect.difference is not None for effect in findings.effects):
+        _matrix(findings)
+        heading("One metric", 2)
+        name = pick("Metric", names, "metric", {n: metric.title for n, metric in findings.run.metrics.items()})
+        _metric(findings, name)
+        _effects(findings, name)
+        _readings(findings)
+    if names:
+        _videos(findings)
 
 
 def _summary(found: Findings) -> None:
@@ -57,9 +56,6 @@ def _summary(found: Findings) -> None:
 
 def _matrix(found: Findings) -> None:
     """Metrics by arms, each cell its mark and difference."""
-    if not found.effects:
-        say("Nothing to compare yet: no metric has been scored for two arms.", "info")
-        return
     heading("All effects", 2)
     rows = []
     for name, metric in found.run.metrics.items():
@@ -70,7 +66,7 @@ def _matrix(found: Findings) -> None:
                 cells[found.run.arm(e.arm).title] = f"{mark} {number(e.difference, found.places[name], signed=True)}"
         rows.append(cells)
     table(rows, "effects-matrix")
-    say("▲▼◆ certain · △▽◇ a hint · ○ inconclusive · = equal within the margin · · not tested", "caption")
+    say("▲▼◆ certain · △▽◇ a hint · ○ inconclusive · = equal within the margin · – not tested", "caption")
 
 
 def _metric(found: Findings, name: str) -> None:

@@ -29,7 +29,7 @@ def page() -> None:
     if runs:
         heading("In this store", 2)
         say(f"{len(runs)} of {len(found)} runs have it.")
-        protocols = sorted({str(e.metrics[name].get("protocol") or "not recorded yet") for e in runs})
+        protocols = sorted({str(p) for e in runs if (p := e.metrics[name].get("protocol"))})
         for protocol in protocols:
             st.code(protocol, language=None, wrap_lines=True)
 
