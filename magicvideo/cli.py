@@ -65,6 +65,11 @@ VERBS = {
         "another evaluator's results as a run folder",
         "magicvideo import results.json --format vbench --out runs/theirs",
     ),
+    "import-videos": Verb(
+        "evals.systems.cli",
+        "another system's videos, ready to be scored, compared and voted on",
+        "magicvideo import-videos gen2 --system gen-2 --prompts prompts.jsonl --out theirs/gen-2",
+    ),
     "export": Verb(
         "reports.interop.export_cli",
         "a run in MLflow's or TensorBoard's own files",
@@ -123,7 +128,7 @@ def _call(run: Any, arguments: argparse.Namespace) -> int:
 
 
 def _overview() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:<10} {verb.help}" for name, verb in VERBS.items())
+    lines = "\n".join(f"  {name:<13} {verb.help}" for name, verb in VERBS.items())
     return argparse.ArgumentParser(
         prog="magicvideo",
         usage="magicvideo VERB ... (magicvideo VERB --help for each)",

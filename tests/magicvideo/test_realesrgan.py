@@ -1,4 +1,4 @@
-"""Real-ESRGAN in V2V's place: the real networks on real frames, tiles, threads, keys, and what is said when parts lack."""
+"""Real-ESRGAN in V2V's place: the real networks on real frames, tiles, threads, keys, and what lacks."""
 
 from __future__ import annotations
 
