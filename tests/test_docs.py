@@ -257,6 +257,8 @@ def test_grids_in_pages_load(tmp_path: Path) -> None:
     for body in grids:
         path = tmp_path / "grid.yaml"
         path.write_text(body, encoding="utf-8")
+        for arm in yaml.safe_load(body).get("arms", ()):
+            (tmp_path / arm.get("videos", ".")).mkdir(parents=True, exist_ok=True)
         load_grid(path)
 
 
