@@ -22,6 +22,7 @@ from magicvideo.errors import InputError, unknown_name
 POCKET = "pocket"
 SHIPPED = Path(__file__).parent
 SUFFIX = ".yaml"
+SAFE = ".safetensors"
 
 Network = Literal[
     "UNet2DConditionModel",
@@ -38,8 +39,8 @@ Network = Literal[
 ]
 """Classes of diffusers and transformers. `IPAdapter` is a file of projections that go into a UNet, `CLIPTokenizer` a
 vocabulary: neither is a network by itself."""
-Kind = Literal["stable-diffusion", "stable-diffusion-xl", "animatediff", "stable-video-diffusion", "files", "pocket"]
-SchedulerName = Literal["ddim", "euler", "dpm++", "lcm"]
+Kind = Literal["stable-diffusion", "stable-diffusion-xl", "animatediff", "stable-video-diffusion"]
+SchedulerName = Literal["ddim", "euler", "dpm++"]
 
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "stable-diffusion": {
@@ -53,8 +54,6 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "unet": ("UNetSpatioTemporalConditionModel",),
         "vae": ("AutoencoderKLTemporalDecoder",),
     },
-    "files": {},
-    "pocket": {},
 }
 ROLES["stable-diffusion-xl"] = {
     **ROLES["stable-diffusion"],
@@ -91,6 +90,13 @@ class Part(_Frozen):
     config: dict[str, Any] = {}
     files: tuple[File, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        wrong = [f.path for f in self.files if not f.path.endswith(SAFE) and self.network != "CLIPTokenizer"]
+        if wrong:
+            raise ValueError(f"{wrong[0]}: weights are read from {SAFE} files alone; unpickling others runs their code")
+        return self
+
 
 class Repository(_Frozen):
     """A public repository at one revision. `hashes` says where sizes and hashes were learnt."""
@@ -124,7 +130,7 @@ class Stage(_Frozen):
 
     kind: Kind
     parts: dict[str, str] = {}
-    scheduler: SchedulerName | None = None
+    scheduler: SchedulerName
     schedule: dict[str, Any] = {}
     schedulers: dict[SchedulerName, dict[str, Any]] = {}
     negative_prompt: str = ""
@@ -144,7 +150,7 @@ class Stage(_Frozen):
             raise ValueError(f"a stage of kind {self.kind} lacks the parts {', '.join(sorted(missing))}")
         if unknown := set(self.parts) - roles:
             raise ValueError(f"a stage of kind {self.kind} has no parts {', '.join(sorted(unknown))}")
-        if roles and self.scheduler not in self.schedulers:
+        if self.scheduler not in self.schedulers:
             known = ", ".join(self.schedulers) or "none"
             raise ValueError(f"scheduler {self.scheduler!r} is not among its schedulers ({known})")
         return self
@@ -165,6 +171,15 @@ class Preset(_Frozen):
 
     def part(self, stage: Literal["t2i", "i2v", "v2v"], role: str) -> Placed:
         return self.parts[self.stages[stage].parts[role]]
+
+    def most_frames(self, stage: Literal["i2v", "v2v"]) -> int | None:
+        """Frames that the stage's networks tell apart at once; None if it has no networks of its own."""
+        made = self.stages.get(stage)
+        if made is None:
+            return None
+        if made.kind == "animatediff":
+            return int(self.part(stage, "motion_adapter").part.config["motion_max_seq_length"])
+        return int(self.part(stage, "unet").part.config["num_frames"])
 
     def parts_of(self, *stages: str) -> list[Placed]:
         """The parts of these stages (of all, without any), each once, in the order of the file."""
