@@ -143,8 +143,8 @@ class V2VConfig(_Frozen):
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.5, gt=0, le=1)
     source: Source = "model"
-    kind: V2VKind = "diffusion"
-    upscaler: Upscaler = "video-x2"
+    kind: V2VKind = _field("diffusion")
+    upscaler: Upscaler = _field("video-x2")
     scheduler: Scheduler = _field("preset")
 
 
