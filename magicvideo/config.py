@@ -286,7 +286,9 @@ def _plain(model: BaseModel) -> dict[str, Any]:
 def _moved(base: dict[str, Any], mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """`other` with what differs between `base` and `mine`."""
     return {
-        name: _moved(base[name], mine[name], value) if isinstance(value, dict) else value
+        name: _moved(base[name], mine[name], value)
+        if isinstance(value, dict)
+        else value
         if mine[name] == base[name]
         else mine[name]
         for name, value in other.items()

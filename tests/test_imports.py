@@ -54,6 +54,8 @@ MAY_STAND_ON = {
     "magicvideo.noise_prior": NETWORKS,
     "magicvideo.stages": (*NETWORKS, "magicvideo.stages"),
     "magicvideo.pipeline": PIPELINE,
+    "magicvideo.fitting": GROUND,
+    "magicvideo.estimate": (*NETWORKS, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.train": (*PIPELINE, "magicvideo.train"),
     "magicvideo.gallery": PIPELINE,
     "evals": (*WORLD, "evals"),

@@ -307,6 +307,7 @@ def test_the_table_of_settings_is_complete(tiny: PipelineConfig) -> None:
     fields = {f"{s}.{f}" for s in STAGES for f in type(getattr(tiny, s)).model_fields}
     fields |= {"compute", "noise_prior.kind", "noise_prior.strength"} | (set(SWITCHES) - {"noise_prior"})
     elsewhere = {"t2i.fault", "v2v.upscaler"}  # need another source or kind: test_oracle.py, test_realesrgan.py
+    elsewhere |= {"t2i.folder", *(f"{s}.scheduler" for s in ("t2i", "i2v", "v2v"))}  # of presets of public weights
     assert set(SETTINGS) | elsewhere == fields
 
 
