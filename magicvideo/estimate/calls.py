@@ -1,8 +1,8 @@
 """Which networks run how often, and on what, while a stage of a preset of public weights makes its clip.
 
 This is the stages' own order of calls (`magicvideo/stages/public`), told by shapes: text and the reference are encoded
-once a clip, the ControlNet and the video UNet run in every step on all frames, with guidance on both halves, and the VAE
-works on `decode_at_once` frames at a time. What samplers add is left out: a few multiplications a latent.
+once a clip, the ControlNet and the video UNet run in every step on all frames, with guidance on both halves, and the
+VAE works on `decode_at_once` frames at a time. Samplers are left out: a few multiplications a latent.
 """
 
 from __future__ import annotations
@@ -266,12 +266,12 @@ def _image_encoder(stage: StageName) -> Callable[[Networks], Any]:
 
 def _encode(stage: StageName, frames: int, size: int, at_once: int) -> Iterator[Call]:
     for some, times in _chunks(frames, at_once):
-        yield Call(f"VAE, {some} frame{'s' * (some > 1)} in", times, _vae_in(stage, some, size), (some, size))
+        yield Call(f"VAE, {some} frame{'s' * (some > 1)} in", times, vae_in(stage, some, size), (some, size))
 
 
 def _decode(stage: StageName, frames: int, size: int, at_once: int) -> Iterator[Call]:
     for some, times in _chunks(frames, at_once):
-        yield Call(f"VAE, {some} frame{'s' * (some > 1)} out", times, _vae_out(stage, some, size), (some, size))
+        yield Call(f"VAE, {some} frame{'s' * (some > 1)} out", times, vae_out(stage, some, size), (some, size))
 
 
 def _chunks(frames: int, at_once: int) -> Iterator[tuple[int, int]]:
@@ -283,11 +283,11 @@ def _chunks(frames: int, at_once: int) -> Iterator[tuple[int, int]]:
         yield rest, 1
 
 
-def _vae_in(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
+def vae_in(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
     return lambda at: at.part(stage, "vae").encode(at.frames(frames, 3, size, size)).latent_dist.mode()
 
 
-def _vae_out(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
+def vae_out(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
     def run(at: Networks) -> Any:
         net, side = at.part(stage, "vae"), size // PER_LATENT
         more = {"num_frames": frames} if type(net).__name__ == "AutoencoderKLTemporalDecoder" else {}

@@ -81,9 +81,7 @@ class Reckoner:
     def of(cls, config: PipelineConfig) -> Reckoner:
         """Raises `InputError` for the preset pocket, whose weights ship: it is measured, not reckoned."""
         if config.public is None:
-            raise InputError(
-                "the preset pocket ships its weights: leave --random-weights out, or name another --preset"
-            )
+            raise InputError("the preset pocket ships its weights: leave out --random-weights, or name a --preset")
         return cls(Networks(config.public, torch.device("meta"), _dtype(config)))
 
     def __post_init__(self) -> None:
