@@ -33,6 +33,7 @@ GROUND_MODULES = (
     "shared",
     "store_check",
     "index",
+    "checkpoints",
     "presets",
 )
 GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
