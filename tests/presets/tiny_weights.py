@@ -88,7 +88,8 @@ def smaller(network: str, config: dict[str, Any], repository: str) -> dict[str, 
         few = {"block_out_channels": [8, 16, 16, 16], "motion_layers_per_block": 1}
         return config | few | {"motion_norm_num_groups": 4, "motion_num_attention_heads": 2}
     if network == "UNetSpatioTemporalConditionModel":
-        few = {"block_out_channels": [32, 32, 32, 32], "layers_per_block": 1, "num_attention_heads": [2, 2, 2, 2]}
+        few = {"block_out_channels": [32, 64], "layers_per_block": 1, "num_attention_heads": [2, 2]}
+        few |= {"down_block_types": config["down_block_types"][-2:], "up_block_types": config["up_block_types"][:2]}
         few |= {"cross_attention_dim": SEEN, "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 12}
         return config | few
     if network.startswith("AutoencoderKL"):
