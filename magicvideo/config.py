@@ -185,7 +185,7 @@ class PipelineConfig(_Frozen):
         return None if self.preset == presets.POCKET else presets.read(self.preset)
 
     def without(self, switch: str) -> Self:
-        """The same configuration with one mechanism off; one that the preset lacks, or nobody has, is an `InputError`."""
+        """The same configuration with one mechanism off; an `InputError` for one that is unknown, or that it lacks."""
         changed = self.model_copy(update={"mechanisms": self.mechanisms.without(switch)})
         if self.public is not None and switch in self.public.lacks:
             raise InputError(_lacks(self.public, switch))
@@ -212,9 +212,14 @@ class PipelineConfig(_Frozen):
             if depth == len(parts) - 1:
                 here[part] = value
             here = here[part]
+        where = f"setting {key}={value}"
         if key == "preset":
-            changed = _moved(_plain(type(self).of(self.preset)), changed, _plain(type(self).of(str(value))))
-        return type(self).parse(changed, where=f"setting {key}={value}")
+            try:
+                other = type(self).of(str(value))
+            except InputError as error:
+                raise InputError(f"{where}: preset: {error} (got {value!r})") from None
+            changed = _moved(_plain(type(self).of(self.preset)), changed, _plain(other))
+        return type(self).parse(changed, where=where)
 
     def check(self) -> None:
         """Refuse settings that contradict each other (an `InputError`). Called before any work, not at each change."""

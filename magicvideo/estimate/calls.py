@@ -20,7 +20,6 @@ from magicvideo.models.interpolator import Interpolator
 from magicvideo.presets import Preset, Stage
 
 StageName = Literal["t2i", "i2v", "v2v"]
-TEXT_LENGTH = 77
 PER_LATENT = 8
 """Pixels a side that one latent stands for, in all presets."""
 
@@ -70,6 +69,10 @@ class Networks:
 
         return self._of("pocket/vfi", build)
 
+    def words(self, stage: StageName) -> int:
+        """Tokens of a prompt, padded."""
+        return int(self.preset.part(stage, "tokenizer").part.config["length"])
+
     def forget(self) -> None:
         """Let go of all networks."""
         self._built.clear()
@@ -102,7 +105,7 @@ def calls(config: PipelineConfig, stage: str) -> list[Call]:
         return _vfi(config)
     if preset is None or stage not in preset.stages or getattr(config, stage).source != "model":
         return []
-    if stage == "v2v" and (not config.mechanisms.v2v or config.v2v.kind != "diffusion"):
+    if stage == "v2v" and not (config.mechanisms.v2v and config.v2v.kind == "diffusion"):
         return []
     made = preset.stages[stage]  # type: ignore[index]
     if stage == "t2i":
@@ -123,7 +126,7 @@ def _t2i(config: PipelineConfig, made: Stage) -> Iterator[Call]:
         pooled = net.config.projection_class_embeddings_input_dim if large else 0
         size = 6 * net.config.addition_time_embed_dim if large else 0
         given = {"text_embeds": at.frames(halves, pooled - size), "time_ids": at.frames(halves, 6)} if large else None
-        x, text = at.frames(halves, net.config.in_channels, side, side), at.frames(halves, TEXT_LENGTH, width)
+        x, text = at.frames(halves, net.config.in_channels, side, side), at.frames(halves, at.words("t2i"), width)
         return net(x, at.step(), encoder_hidden_states=text, added_cond_kwargs=given, return_dict=False)
 
     yield Call("UNet step", config.t2i.steps, unet, (halves, side))
@@ -158,7 +161,7 @@ def _control(stage: StageName, pictures: int, size: int) -> Callable[[Networks],
         return net(
             at.frames(pictures, net.config.in_channels, side, side),
             at.step(),
-            encoder_hidden_states=at.frames(pictures, TEXT_LENGTH, net.config.cross_attention_dim),
+            encoder_hidden_states=at.frames(pictures, at.words(stage), net.config.cross_attention_dim),
             controlnet_cond=at.frames(1, 3, size, size).expand(pictures, -1, -1, -1),
             return_dict=False,
         )
@@ -177,7 +180,7 @@ def _video_unet(
         return net(
             at.frames(halves, net.config.in_channels, window, side, side),
             at.step(),
-            encoder_hidden_states=(at.frames(pictures, TEXT_LENGTH, width), tokens),
+            encoder_hidden_states=(at.frames(pictures, at.words(stage), width), tokens),
             down_block_additional_residuals=down,
             mid_block_additional_residual=middle,
             return_dict=False,
@@ -240,7 +243,7 @@ def _text(stage: StageName, made: Stage, halves: int) -> Iterator[Call]:
 
 def _tokens(stage: StageName, role: str, halves: int) -> Callable[[Networks], Any]:
     def run(at: Networks) -> Any:
-        tokens = torch.full((halves, TEXT_LENGTH), 1, device=at.device)
+        tokens = torch.full((halves, at.words(stage)), 1, device=at.device)
         return at.part(stage, role)(tokens, output_hidden_states=True)
 
     return run

@@ -68,14 +68,18 @@ with without(*UNUSED):
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.models.unets.unet_motion_model import MotionAdapter, UNetMotionModel
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
 __all__ = [
     "AttnProcessor",
     "AutoencoderKL",
     "AutoencoderKLTemporalDecoder",
     "ControlNetModel",
+    "DDIMScheduler",
     "DPMSolverMultistepScheduler",
+    "EulerDiscreteScheduler",
     "IPAdapterAttnProcessor",
     "IPAdapterAttnProcessor2_0",
     "MotionAdapter",

@@ -74,8 +74,8 @@ def read(files: Iterable[Path], device: str | torch.device = "cpu") -> State:
 def state_of(part: Part, state: State) -> State:
     """Tensors under the names that the part's class has today.
 
-    Older files say `query`, `key`, `value`, `proj_attn` for the attention of the VAE's middle block, hold CLIP's position
-    numbers, and call CLIP's text encoder `text_model`.
+    Older files say `query`, `key`, `value`, `proj_attn` for the attention of the VAE's middle block, hold CLIP's
+    position numbers, and call CLIP's text encoder `text_model`.
     """
     if part.network.startswith("AutoencoderKL"):
         return {_today(name): tensor for name, tensor in state.items()}
@@ -145,6 +145,13 @@ def motion_unet(unet: nn.Module, adapter: nn.Module, ip_adapter: nn.Module | Non
         assert isinstance(ip_adapter, IPAdapter)
         _attend_to_appearance(model, ip_adapter)
     return model.eval().requires_grad_(False)
+
+
+def set_appearance_scale(unet: UNetMotionModel, scale: float) -> None:
+    """How much the attention to appearance tokens adds to the attention to text."""
+    for processor in unet.attn_processors.values():
+        if isinstance(processor, IPAdapterAttnProcessor2_0):
+            processor.scale = [scale]
 
 
 def _motion_blocks(model: nn.Module) -> list[Any]:
