@@ -137,6 +137,12 @@ def peak(need: StageNeeds, choice: Choice) -> tuple[float, str]:
     return max(found, default=(0.0, "nothing"))
 
 
+def together(needs: Sequence[StageNeeds]) -> list[StageNeeds]:
+    """The same work where networks of earlier stages stay on the device, as they do in a pipeline that runs again."""
+    every = {name: size for need in needs for name, size in need.networks.items()}
+    return [StageNeeds(need.stage, every, need.work) for need in needs]
+
+
 def free(device: str) -> Memory:
     """What is free here and now: of the CUDA GPU and of the machine, or of the machine alone for the CPU."""
     import psutil

@@ -6,13 +6,17 @@ What a stage depends on is told without torch, from the preset's pinned hashes; 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from magicvideo.clip import VideoClip
 from magicvideo.config import PipelineConfig
+from magicvideo.fitting import Plan
 from magicvideo.presets import Placed, Preset
 from magicvideo.presets.files import check, digests
 
+LARGE = 1_000_000_000
+"""Bytes of weights from which on it is asked, before a run, whether it fits the device."""
 VERSION = 1
 """Raised by one when the code of these stages changes what they make."""
 
@@ -38,6 +42,7 @@ def ready(config: PipelineConfig, stages: Sequence[str]) -> None:
     from magicvideo.stages.public.loaded import device_of
 
     device_of(config)
+    _plan(config)
     check(part for stage in running for part in _parts(config, preset, cast(StageName, stage)))
 
 
@@ -80,7 +85,7 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     preset, m = config.public, config.mechanisms
     assert preset is not None
     name = cast(StageName, stage)
-    with_files = loaded(config, name, _parts(config, preset, name))
+    with_files = _fitted(config, loaded(config, name, _parts(config, preset, name)))
     if name == "t2i":
         return lambda prompt, clips, seed: text_to_image(with_files, config.t2i, prompt, seed)
     if name == "v2v":
@@ -88,6 +93,28 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     if preset.stages[name].kind == "stable-video-diffusion":
         return lambda prompt, clips, seed: svd.image_to_video(with_files, config.i2v, prompt, clips[0], seed)
     return lambda prompt, clips, seed: keyframes.image_to_video(with_files, config.i2v, m, prompt, clips[0], seed)
+
+
+def _plan(config: PipelineConfig) -> Plan | None:
+    """How the run fits the device; None for weights so small that nobody need ask. Raises `InputError` if it does not."""
+    size = sum(file.bytes or 0 for placed in used(config) for file in placed.part.files)
+    if size < LARGE:
+        return None
+    from magicvideo.estimate.needs import plan
+
+    return plan(config)
+
+
+def _fitted(config: PipelineConfig, with_files: Any) -> Any:
+    """The stage with a VAE that takes no more frames together than fit. A temporal VAE sees the frames that it takes, so
+    that fewer would make another clip: it keeps the preset's number."""
+    found = _plan(config)
+    stage = with_files.stage
+    if found is None or stage.kind == "stable-video-diffusion":
+        return with_files
+    fewer = stage.model_copy(update={"decode_at_once": min(stage.decode_at_once, found.choice.decode_at_once)})
+    stages = {**with_files.preset.stages, with_files.name: fewer}
+    return replace(with_files, preset=with_files.preset.model_copy(update={"stages": stages}))
 
 
 def _sees(config: PipelineConfig, stage: StageName) -> dict[str, bool]:

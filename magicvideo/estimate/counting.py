@@ -53,7 +53,7 @@ class _FusedAttention(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         named = dict(zip(("query", "key", "value"), args, strict=False)) | (kwargs or {})
         q, k, v = named["query"], named["key"], named["value"]
-        made = q.new_empty((*q.shape[:-1], v.shape[-1]))
+        made = q.new_zeros((*q.shape[:-1], v.shape[-1]))
         heads = q.shape[:-2].numel()
         self.operations += 2 * heads * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1])
         self.traffic += k.nbytes + v.nbytes  # making the result has counted it and the query

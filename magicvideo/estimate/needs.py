@@ -7,18 +7,28 @@ on pictures or on the frames of one place (tests/magicvideo/test_estimate.py hol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, Literal, cast
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
+from magicvideo.checkpoints import cache_folder
 from magicvideo.config import STAGES, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate.calls import Call, Networks, calls, vae_in, vae_out
 from magicvideo.estimate.reckon import Reckoner
-from magicvideo.fitting import StageNeeds, Wish, Work
+from magicvideo.files import read_json, write_json
+from magicvideo.fitting import Plan, StageNeeds, Wish, Work, fit, free, together
+from magicvideo.runs import content_key
 
 FEW, MORE = 8, 12
 """Frames at which denoising is counted to find its line; the VAE's is found at 1 and 2."""
+VERSION = 1
+"""Raised by one when counting changes."""
 SEAMS = 0.05
 """Of a frame's memory that tiles do not save: the frame itself, put together."""
 
@@ -30,6 +40,35 @@ def needs(config: PipelineConfig) -> list[StageNeeds]:
     reckoner = Reckoner(Networks(config.public, torch.device("meta"), torch.bfloat16))
     found = (_stage(reckoner, config, stage) for stage in STAGES if stage != "vfi")
     return [need for need in found if need.work]
+
+
+def plan(config: PipelineConfig) -> Plan:
+    """How this run fits the device as it is now, and as it is configured: only how many frames the VAE takes together is
+    open. Found once a process; needs are kept in the user's cache. Raises `InputError` with need and have."""
+    return _plan(config.model_dump_json())
+
+
+@lru_cache(maxsize=8)
+def _plan(told: str) -> Plan:
+    config = PipelineConfig.model_validate_json(told)
+    fixed = replace(wish(config), window=config.v2v.window, offload=False, tile=False)
+    return fit(together(_kept(config)), free(config.device), fixed)
+
+
+def _kept(config: PipelineConfig) -> list[StageNeeds]:
+    """`needs`, from the user's cache if they were counted before."""
+    preset = config.public
+    assert preset is not None
+    networks = [[p.name, p.part.network, p.part.config] for p in preset.parts.values()]
+    key = content_key(["needs", VERSION, version("diffusers"), networks, config.model_dump(mode="json")])
+    path = cache_folder().parent / "needs" / f"{key}.json"
+    form = TypeAdapter(list[StageNeeds])
+    with suppress(InputError, ValidationError):
+        return form.validate_python(read_json(path))
+    found = needs(config)
+    with suppress(InputError):  # a cache that cannot be written costs time and nothing else
+        write_json(path, form.dump_python(found, mode="json"))
+    return found
 
 
 def wish(config: PipelineConfig) -> Wish:
