@@ -10,7 +10,7 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs fuzz study-frechet soak scale clean
+.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs cost-gpu cost-table fuzz study-frechet soak scale clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -74,6 +74,12 @@ study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' stati
 
 evaluation-costs: $(STAMP) ## an evaluation's time beside the least it could take and beside one script a metric; its memory
 	$(BIN)/python tests/benchmarks/evaluation.py
+
+cost-gpu: $(STAMP) ## the paper-scale pipeline with random weights, timed network by network on a CUDA GPU
+	$(BIN)/magicvideo cost --preset paper-sd15 --random-weights --measure --arms --json > cost-gpu.json
+
+cost-table: $(STAMP) ## counts the costs of public presets again, and writes the tables of docs/cost.md
+	$(BIN)/python -m magicvideo.estimate.page --count
 
 fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more than itself
 	$(BIN)/python tests/benchmarks/fuzz_videos.py

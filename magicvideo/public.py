@@ -16,7 +16,7 @@ from magicvideo.presets import Placed, Preset
 from magicvideo.presets.files import check, digests
 
 LARGE = 1_000_000_000
-"""Bytes of weights from which on it is asked, before a run, whether it fits the device."""
+"""Bytes of weights from which on it is asked, before a run, whether it fits the GPU."""
 VERSION = 1
 """Raised by one when the code of these stages changes what they make."""
 
@@ -35,15 +35,15 @@ def runs(config: PipelineConfig, stage: str) -> bool:
 
 
 def ready(config: PipelineConfig, stages: Sequence[str]) -> None:
-    """Refuse before any work what these stages would stumble over: missing or wrong files, an absent GPU."""
+    """Refuse before any work what these stages would stumble over: files, an absent GPU, too little memory."""
     preset, running = config.public, [s for s in stages if runs(config, s)]
     if preset is None or not running:
         return
     from magicvideo.stages.public.loaded import device_of
 
     device_of(config)
-    _plan(config)
     check(part for stage in running for part in _parts(config, preset, cast(StageName, stage)))
+    _plan(config)
 
 
 def used(config: PipelineConfig) -> list[Placed]:
@@ -96,9 +96,9 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
 
 
 def _plan(config: PipelineConfig) -> Plan | None:
-    """How the run fits the device; None for weights so small that nobody need ask. Raises `InputError` if it does not."""
+    """How the run fits the GPU; None on the CPU, and for small weights. Raises `InputError` if it does not fit."""
     size = sum(file.bytes or 0 for placed in used(config) for file in placed.part.files)
-    if size < LARGE:
+    if config.device != "cuda" or size < LARGE:
         return None
     from magicvideo.estimate.needs import plan
 
@@ -106,8 +106,10 @@ def _plan(config: PipelineConfig) -> Plan | None:
 
 
 def _fitted(config: PipelineConfig, with_files: Any) -> Any:
-    """The stage with a VAE that takes no more frames together than fit. A temporal VAE sees the frames that it takes, so
-    that fewer would make another clip: it keeps the preset's number."""
+    """The stage with a VAE that takes no more frames together than fit.
+
+    A temporal VAE sees the frames that it takes, so that fewer would make another clip: it keeps the preset's number.
+    """
     found = _plan(config)
     stage = with_files.stage
     if found is None or stage.kind == "stable-video-diffusion":

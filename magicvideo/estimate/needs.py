@@ -43,8 +43,10 @@ def needs(config: PipelineConfig) -> list[StageNeeds]:
 
 
 def plan(config: PipelineConfig) -> Plan:
-    """How this run fits the device as it is now, and as it is configured: only how many frames the VAE takes together is
-    open. Found once a process; needs are kept in the user's cache. Raises `InputError` with need and have."""
+    """How this run fits the device as it is now, as it is configured: only the VAE's frames at a time are open.
+
+    Found once a process; needs are kept in the user's cache. Raises `InputError` with need and have.
+    """
     return _plan(config.model_dump_json())
 
 

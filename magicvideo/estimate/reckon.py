@@ -144,7 +144,7 @@ def floors(operations: float) -> dict[str, float]:
 
 
 def _whole(used: set[str]) -> set[str]:
-    """Without parts that also stand in a larger network: the video UNet holds the IP-Adapter that is asked for apart."""
+    """Without parts that also stand in a larger network: the video UNet holds the IP-Adapter asked for apart."""
     inside = {part for name in used if "+" in name for part in name.split("+")}
     return {name for name in used if name not in inside}
 
