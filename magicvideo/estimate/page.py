@@ -1,6 +1,6 @@
 """Writes the tables of docs/cost.md from docs/cost/*.json, or counts those again first.
 
-    python -m magicvideo.estimate.page [--count]
+python -m magicvideo.estimate.page [--count]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from magicvideo.estimate import table
 from magicvideo.files import read_json, write_json, write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
-PRESETS = ("paper-sd15", "fast", "svd")
+PRESETS = ("paper-sd15", "fast")
 ROWS = {"stages": table.stage_rows, "calls": table.call_rows, "arms": table.arm_rows}
 KEPT = ("preset", "settings", "measured_note", "stages", "arms", "parameters", "weight_bytes")
 
