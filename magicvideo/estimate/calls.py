@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from magicvideo.config import I2VConfig, PipelineConfig, V2VConfig
+from magicvideo.estimate.counting import not_counted
 from magicvideo.models import public, windows
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.presets import Preset, Stage
@@ -94,7 +95,8 @@ class Networks:
     def _of(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
         self.used.add(name)
         if name not in self._built:
-            self._built[name] = build().to(self.device)  # some classes make a scalar on the CPU, whatever is asked
+            with not_counted():
+                self._built[name] = build().to(self.device)  # some classes make a scalar on the CPU, whatever is asked
         return self._built[name]
 
 

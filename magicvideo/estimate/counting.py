@@ -12,14 +12,15 @@ kernels that are fused read and write less.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -39,6 +40,13 @@ def count(call: Callable[[], Any]) -> Count:
     with torch.no_grad(), FlopCounterMode(display=False) as flops, live, attention:
         call()
     return Count(int(flops.get_total_flops()) + attention.operations, live.most, live.traffic + attention.traffic)
+
+
+@contextmanager
+def not_counted() -> Iterator[None]:
+    """Inside a call: what happens here is not part of it, such as building the network that it runs."""
+    with _disable_current_modes():
+        yield
 
 
 class _FusedAttention(TorchFunctionMode):

@@ -38,7 +38,7 @@ def needs(config: PipelineConfig) -> list[StageNeeds]:
     if config.public is None:
         raise InputError("the preset pocket fits every machine")
     reckoner = Reckoner(Networks(config.public, torch.device("meta"), torch.bfloat16))
-    found = (_stage(reckoner, config, stage) for stage in STAGES if stage != "vfi")
+    found = (needs_of_stage(reckoner, config, stage) for stage in STAGES if stage != "vfi")
     return [need for need in found if need.work]
 
 
@@ -81,7 +81,8 @@ def wish(config: PipelineConfig) -> Wish:
     return Wish(compute=config.compute, window=window, most_decoded=most, frames=config.i2v.frames)
 
 
-def _stage(reckoner: Reckoner, config: PipelineConfig, stage: str) -> StageNeeds:
+def needs_of_stage(reckoner: Reckoner, config: PipelineConfig, stage: str) -> StageNeeds:
+    """One stage's needs; without work where no network runs. The reckoner counts in bfloat16."""
     work, used = list[Work](), set[str]()
     few, more = ([c for c in calls(_of(config, n), stage) if not c.name.startswith("VAE")] for n in (FEW, MORE))
     for one, other in zip(few, more, strict=True):

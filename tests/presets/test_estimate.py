@@ -16,11 +16,11 @@ from magicvideo.clip import VideoClip
 from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate import page
-from magicvideo.estimate.calls import Networks, calls
+from magicvideo.estimate.calls import calls
 from magicvideo.estimate.counting import Count, count
 from magicvideo.estimate.gpus import GPUS
 from magicvideo.estimate.measure import measure
-from magicvideo.estimate.needs import needs, wish
+from magicvideo.estimate.needs import needs, needs_of_stage, wish
 from magicvideo.estimate.reckon import Reckoner, arms
 from magicvideo.fitting import Choice, Memory, fit, peak
 from magicvideo.pipeline import maker
@@ -115,10 +115,18 @@ def test_upscalers_files_and_switches_run_no_networks(here: Path) -> None:
 # ---- sums
 
 
-def test_arms_leave_out_what_they_say(here: Path) -> None:
-    config = configured(here, "paper-sd15")
-    reckoner = Reckoner.of(config)
-    found = {name: sum(s.operations for s in reckoner.stages(c).values()) for name, c in arms(config).items()}
+@pytest.fixture(scope="module")
+def tiny(tiny_presets: Path) -> PipelineConfig:
+    return configured(tiny_presets, "paper-sd15", compute="bfloat16", vfi="flow", i2v__frames=16)
+
+
+@pytest.fixture(scope="module")
+def reckoner(tiny: PipelineConfig) -> Reckoner:
+    return Reckoner.of(tiny)
+
+
+def test_arms_leave_out_what_they_say(tiny: PipelineConfig, reckoner: Reckoner) -> None:
+    found = {name: sum(s.operations for s in reckoner.stages(c).values()) for name, c in arms(tiny).items()}
     full, bare = found["full"], found["without all that come on top"]
     assert "without joint_training" not in found  # the preset has no such switch
     assert full - bare == (full - found["without controlnet"]) + (full - found["without appearance_encoder"])
@@ -126,42 +134,30 @@ def test_arms_leave_out_what_they_say(here: Path) -> None:
     assert found["without v2v"] < found["without v2v_reference"] < full
 
 
-def test_shared_networks_count_once(here: Path) -> None:
-    config = configured(here, "paper-sd15")
-    stages = Reckoner.of(config).stages(config)
-    shared = set(stages["i2v"].networks) & set(stages["v2v"].networks)
-    assert shared == set(stages["i2v"].networks)
-    assert not any("ip_adapter" in name and "+" not in name for name in shared)  # it is inside the video UNet
+def test_shared_networks_count_once(tiny: PipelineConfig, reckoner: Reckoner) -> None:
+    stages = reckoner.stages(tiny)
+    assert stages["i2v"].networks == stages["v2v"].networks
+    assert not any(name == "ip-adapter/sd15" for name in stages["i2v"].networks)  # it is inside the video UNet
     plain = stages["i2v"].to_dict()
+    assert plain["weight_bytes"] == 2 * sum(stages["i2v"].networks.values())
     assert plain["peak_memory"] == plain["weight_bytes"] + plain["activations"]
     assert plain["floor"]["H100"] == pytest.approx(plain["operations"] / 989e12)
     assert set(plain["floor"]) == {gpu.name for gpu in GPUS}
 
 
-def test_memory_is_a_straight_line_in_frames(here: Path) -> None:
-    """What `needs` takes from two sizes holds at a third, for every call that frames go through."""
-    config = configured(here, "paper-sd15", i2v__frames=16, compute="bfloat16")
-    (need,) = [n for n in needs(config) if n.stage == "i2v"]
-    at = Networks(config.public, torch.device("meta"), torch.bfloat16)  # type: ignore[arg-type]
-    for call in calls(config, "i2v"):
-        call.run(at)
-        if call.name.endswith("step"):
-            (work,) = [w for w in need.work if w.name == call.name]
-            assert work.fixed + 16 * work.each == pytest.approx(count(lambda c=call: c.run(at)).memory, rel=0.02)
-    (out,) = [w for w in need.work if w.name == "VAE out"]
-    (call,) = [c for c in calls(config, "i2v") if c.name == "VAE, 8 frames out"]
-    assert out.fixed + 8 * out.each == pytest.approx(count(lambda: call.run(at)).memory, rel=0.02)
-
-
-def test_a_preset_is_fitted(here: Path) -> None:
-    config = configured(here, "paper-sd15", compute="bfloat16")
-    found = needs(config)
-    assert [need.stage for need in found] == ["t2i", "i2v", "v2v"]
+def test_memory_is_a_straight_line_in_frames_and_is_fitted(tiny: PipelineConfig, reckoner: Reckoner) -> None:
+    """What is found at two sizes holds at a third, for every call that frames go through."""
+    need = needs_of_stage(reckoner, tiny, "i2v")
+    at_once = {"VAE, 8 frames out": ("VAE out", 8), "VAE, 1 frame in": ("VAE in", 1)}
+    for call in calls(tiny, "i2v"):
+        name, n = at_once.get(call.name, (call.name, 16))
+        (work,) = [w for w in need.work if w.name == name]
+        assert work.fixed + n * work.each == pytest.approx(reckoner.counted("i2v", call)[0].memory, rel=0.02), name
     asked = Choice("bfloat16", 0, 8, offload=False, tile=False)
-    assert fit(found, Memory(10**12), wish(config)).choice == asked
-    assert all(peak(need, asked)[0] > 0 for need in found)
+    assert fit([need], Memory(10**12), wish(tiny)).choice == asked
+    assert peak(need, asked)[0] > 2 * sum(need.networks.values())
     with pytest.raises(InputError, match="at the least"):
-        fit(found, Memory(1), wish(config))
+        fit([need], Memory(1), wish(tiny))
 
 
 def test_pocket_is_measured_not_reckoned() -> None:
@@ -191,12 +187,12 @@ def test_an_absent_gpu_is_told_before_anything_is_built() -> None:
 
 def test_the_verb(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["cost", "--preset", str(here / "paper-sd15.yaml"), "--random-weights", "--set", "vfi=flow", "--json"]
-    assert main([*words, "--arms", "--measure", "--runs", "1", "--threads", "1"]) == 0
+    assert main([*words, "--measure", "--runs", "1", "--threads", "1"]) == 0
     caught = capsys.readouterr()
     said = json.loads(caught.out)
     assert {"seconds", "peak_memory", "operations", "bytes"} <= set(said["stages"]["i2v"])
     assert all(stage["seconds"] > 0 for stage in said["stages"].values())
-    assert "without controlnet" in said["arms"]
+    assert list(said["arms"]) == ["full"]
     assert "measured with random weights on cpu" in caught.err
     assert main(["cost", "--measure"]) == 2
     assert main(["cost", "--random-weights"]) == 2
