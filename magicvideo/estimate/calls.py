@@ -109,7 +109,7 @@ def calls(config: PipelineConfig, stage: str) -> list[Call]:
         return []
     if stage == "v2v" and not (config.mechanisms.v2v and config.v2v.kind == "diffusion"):
         return []
-    made = preset.stages[stage]  # type: ignore[index]
+    made = preset.stages[stage]
     if stage == "t2i":
         return list(_t2i(config, made))
     if made.kind == "stable-video-diffusion":

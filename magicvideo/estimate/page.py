@@ -27,7 +27,7 @@ def filled(page: str, found: dict[str, dict[str, Any]]) -> str:
         rows = list(ROWS[match["kind"]](found[match["preset"]]))
         return f"<!-- {match['preset']} {match['kind']} -->\n\n{table.markdown(rows)}\n"
 
-    return re.sub(r"<!-- (?P<preset>[\w-]+) (?P<kind>\w+) -->\n\n(?:\|.*\n)*", put, page)
+    return re.sub(r"<!-- (?P<preset>[\w-]+) (?P<kind>\w+) -->\n(?:\n(?:\|.*\n)+)?", put, page)
 
 
 def counts() -> dict[str, dict[str, Any]]:

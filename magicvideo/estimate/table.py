@@ -86,11 +86,14 @@ def _millions(parameters: int) -> str:
 
 
 def _tera(operations: int) -> str:
-    return f"{operations / 1e12:,.0f} T" if operations >= 1e14 else f"{operations / 1e12:.3g} T"
+    if operations >= 1e14:
+        return f"{operations / 1e12:,.0f} T"
+    unit, letter = next(((u, name) for u, name in ((1e12, "T"), (1e9, "G")) if operations >= u), (1e6, "M"))
+    return f"{operations / unit:.3g} {letter}"
 
 
 def _giga(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e9:.2f} GB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def _seconds(value: float | None) -> str:
