@@ -39,7 +39,7 @@ GROUND_MODULES = (
 GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
-PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline")
+PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline", "magicvideo.public")
 READINGS = tuple(
     f"ablations.{m}"
     for m in (
@@ -55,6 +55,7 @@ MAY_STAND_ON = {
     "magicvideo.noise_prior": NETWORKS,
     "magicvideo.stages": (*NETWORKS, "magicvideo.stages"),
     "magicvideo.pipeline": PIPELINE,
+    "magicvideo.public": PIPELINE,
     "magicvideo.train": (*PIPELINE, "magicvideo.train"),
     "magicvideo.gallery": PIPELINE,
     "evals": (*WORLD, "evals"),

@@ -24,6 +24,8 @@ SHIPPED = Path(__file__).parent
 SUFFIX = ".yaml"
 SAFE = ".safetensors"
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, and ten times as fast where it was compiled
+
 Network = Literal[
     "UNet2DConditionModel",
     "UNetSpatioTemporalConditionModel",
@@ -249,7 +251,7 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 def _parsed(path: Path, form: type[Parsed]) -> Parsed:
     try:
-        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return form.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML ({error})") from None
     except ValidationError as error:
