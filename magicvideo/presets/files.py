@@ -169,7 +169,13 @@ def _from_hub(w: Wanted) -> Path:
     print(f"fetching {w.placed.repository}/{w.file.path} ({w.size}, {w.placed.licence})", file=sys.stderr)
     target = folders()[0] / w.placed.repository
     try:
-        hf_hub_download(w.placed.repository, w.file.path, revision=w.placed.revision, local_dir=target)
+        hf_hub_download(
+            w.placed.repository,
+            w.file.path,
+            revision=w.placed.revision,
+            local_dir=target,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+        )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise InputError(f"{w.placed.repository}/{w.file.path} cannot be fetched: {error}") from None
     return target / w.file.path
