@@ -169,3 +169,21 @@ def test_the_verb_says_of_one_preset_what_it_lacks_and_where_files_belong(capsys
     assert main(["presets", "--fetch"]) == 2
     assert main(["presets", "sdv"]) == 2
     assert "did you mean 'svd'" in capsys.readouterr().err
+
+
+def test_the_page_tells_of_every_preset_and_repository() -> None:
+    page = (SHIPPED.parents[1] / "docs" / "presets.md").read_text(encoding="utf-8")
+    for name in PUBLIC:
+        preset, config = presets.read(name), PipelineConfig.of(name)
+        size = sum(w.file.bytes or 0 for w in wanted(preset.parts_of())) / 1e9
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` | "))
+        assert f"| {size:.1f} GB |" in row
+        steps = [str(getattr(config, s).steps) if s in preset.stages else "-" for s in ("t2i", "i2v", "v2v")]
+        assert f"| {', '.join(steps)} |" in row
+    for path in (SHIPPED / "repositories").glob("*.yaml"):
+        found = [p for n, p in every_part().items() if n.startswith(f"{path.stem}/")]
+        pinned = all(file.sha256 for p in found for file in p.part.files)
+        revision = (found[0].revision or "none known")[: 8 if found[0].revision else None]
+        state = "pinned" if pinned else "recorded at first use"
+        cells = (f"`{path.stem}`", found[0].repository, revision, found[0].licence, state)
+        assert f"| {' | '.join(cells)} |" in page

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_weights import configured
 
 from magicvideo import presets
 from magicvideo.clip import VideoClip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
-from magicvideo.models import pocket
 from magicvideo.pipeline import Pipeline, stage_key, stage_keys
 from magicvideo.runs import StageRecord, Store
+from magicvideo.stages.public.loaded import loaded
 
 PROMPT = "a red star"
 PUBLIC = presets.names()[1:]
@@ -195,8 +196,6 @@ def test_pocket_has_neither_sampler_nor_device_to_choose() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_missed_before_work(here: Path, tmp_path: Path) -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match="computes on a CUDA GPU, and torch finds none"):
@@ -204,5 +203,16 @@ def test_a_gpu_that_is_not_there_is_missed_before_work(here: Path, tmp_path: Pat
     assert not list(tmp_path.rglob("*.mkv"))
 
 
-def test_the_interpolator_is_the_pocket_one() -> None:
-    assert next(pocket.interpolator("cpu").parameters()).device.type == "cpu"
+def test_tokens_are_those_of_transformers_own_reading(here: Path) -> None:
+    """Begun, merged as the file says, ended, padded with each encoder's own word, and cut."""
+    from transformers import CLIPTokenizer
+
+    c = configured(here, "paper-sd15")
+    assert c.public is not None
+    given = loaded(c, "t2i", c.public.parts_of("t2i"))
+    texts = ["a red star", "RED  ##!", "x" * 40]
+    for role, pad in (("tokenizer", "<|endoftext|>"), ("tokenizer_2", "!")):
+        folder = given.files[c.public.part("t2i", role).name][0].parent
+        theirs = CLIPTokenizer.from_pretrained(folder, pad_token=pad)
+        asked = {"padding": "max_length", "max_length": 12, "truncation": True, "return_tensors": "pt"}
+        assert torch.equal(given.tokens(role, texts), theirs(texts, **asked).input_ids)
