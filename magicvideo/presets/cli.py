@@ -86,7 +86,7 @@ def _about(name: str, look: bool) -> dict[str, Any]:
 
 
 def _file(w: Wanted, look: bool) -> dict[str, Any]:
-    about = {"repository": w.placed.repository, "revision": w.placed.revision, "path": w.file.path}
+    about: dict[str, Any] = {"repository": w.placed.repository, "revision": w.placed.revision, "path": w.file.path}
     about |= {"bytes": w.file.bytes, "sha256": w.sha256, "licence": w.placed.licence, "terms": w.placed.terms}
     about |= {"lies": str(w.path or ""), "belongs": str(w.places[0])}
     return {**about, **_state(w, look)}

@@ -137,6 +137,6 @@ def _tokenizer(part: str, files: tuple[Path, ...]) -> Any:
 
     named = {path.name: path for path in files}
     pairs = named["merges.txt"].read_text(encoding="utf-8").splitlines()
-    merges = [tuple(line.split()) for line in pairs if line and not line.startswith("#version")]
+    merges: list[Any] = [tuple(line.split()) for line in pairs if line and not line.startswith("#version")]
     vocabulary = json.loads(named["vocab.json"].read_text(encoding="utf-8"))
     return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=_part(part).config["pad"])

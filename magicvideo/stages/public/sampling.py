@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from magicvideo import noise_prior
-from magicvideo.config import NoisePrior
+from magicvideo.config import NoisePrior, Scheduler
 from magicvideo.models.lean import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from magicvideo.presets import Stage
 
@@ -24,7 +24,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 _CLASSES = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "dpm++": DPMSolverMultistepScheduler}
 
 
-def scheduler(stage: Stage, name: str, steps: int, device: torch.device) -> Any:
+def scheduler(stage: Stage, name: Scheduler, steps: int, device: torch.device) -> Any:
     """The stage's sampler by name (`preset`: its own), its steps set."""
     chosen = stage.scheduler if name == "preset" else name
     made = _CLASSES[chosen](**{**stage.schedule, **stage.schedulers[chosen]})
