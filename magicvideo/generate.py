@@ -140,15 +140,8 @@ def slug(text: str) -> str:
 
 def _variant(config: PipelineConfig, start: VideoClip | None, until: str) -> str:
     """Marks a folder that is not made the default way, so that variants lie beside each other and never mix."""
-    if config == PipelineConfig() and start is None and until == STAGES[-1]:
-        return ""
-    if (
-        config.public is not None
-        and config == PipelineConfig.of(config.preset)
-        and start is None
-        and until == STAGES[-1]
-    ):
-        return f"-{config.public.name}"
+    if config == PipelineConfig.of(config.preset) and start is None and until == STAGES[-1]:
+        return "" if config.public is None else f"-{config.public.name}"
     return f"-{content_key([config.model_dump(mode='json'), start.digest if start else None, until])[:6]}"
 
 
