@@ -47,7 +47,7 @@ def test_a_grid_stands_on_a_preset(here: Path, tmp_path: Path, capsys: pytest.Ca
     assert [arm.config.i2v.frames for arm in load_grid(path).arms] == [3] * 4
     assert main(["ablate", str(path), "--dry-run", "--out", str(tmp_path / "run"), "--json"]) == 0
     stages = json.loads(capsys.readouterr().out)["stages"]
-    assert stages["computed"] == 13, "one picture, and three stages for each of four arms"
+    assert stages["compute"] == 13, "one picture, and three stages for each of four arms"
 
 
 def test_a_grid_that_leaves_out_what_its_preset_lacks(here: Path, tmp_path: Path) -> None:
