@@ -35,6 +35,11 @@ VERBS = {
         "make videos from prompts",
         'magicvideo generate "a red star bouncing on a striped background" --seed 7',
     ),
+    "presets": Verb(
+        "magicvideo.presets.cli",
+        "which models there are, and what of their weights is here",
+        "magicvideo presets paper-sd15",
+    ),
     "train": Verb(
         "magicvideo.train.cli", "train a part and write its weights", "magicvideo train autoencoder --resume"
     ),

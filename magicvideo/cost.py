@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.runs < 1:
         raise InputError(f"--runs {arguments.runs}: needs at least 1")
-    base = configuration("", [f"preset={arguments.preset}", *arguments.set])
+    base = configuration("", arguments.set, arguments.preset)
     base.check()
     threads = arguments.threads or usable_cores()
     if arguments.random_weights:

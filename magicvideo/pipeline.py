@@ -134,6 +134,8 @@ class Pipeline:
         stages = STAGES[len(clips) : STAGES.index(until) + 1] if until in STAGES else ()
         if not stages:
             raise unknown_name("stage", until, STAGES[len(clips) :], where="--until")
+        if not public.has_keys(self.config, stages):
+            public.ready(self.config, stages)
         digests = [self.store.put_clip(clip) for clip in clips]
         records = list[StageRecord]()
         for n, stage in enumerate(stages):

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from magicvideo.clip import VideoClip
 from magicvideo.config import PipelineConfig
 from magicvideo.fitting import Plan
-from magicvideo.presets import Placed, Preset
+from magicvideo.presets import Placed, Preset, files
 from magicvideo.presets.files import check, digests
 
 LARGE = 1_000_000_000
@@ -41,18 +41,33 @@ def ready(config: PipelineConfig, stages: Sequence[str]) -> None:
         return
     from magicvideo.stages.public.loaded import device_of
 
+    check(_of(config, preset, running))
     device_of(config)
-    check(part for stage in running for part in _parts(config, preset, cast(StageName, stage)))
     _plan(config)
+
+
+def has_keys(config: PipelineConfig, stages: Sequence[str]) -> bool:
+    """Whether every hash that these stages' keys are made of is known."""
+    preset = config.public
+    running = [s for s in stages if runs(config, s)]
+    return preset is None or all(w.sha256 for w in files.wanted(_of(config, preset, running)))
 
 
 def used(config: PipelineConfig) -> list[Placed]:
     """The parts that a configuration loads, each once."""
     preset = config.public
-    if preset is None:
-        return []
-    found = [p for stage in preset.stages if runs(config, stage) for p in _parts(config, preset, stage)]
+    return [] if preset is None else _of(config, preset, [s for s in preset.stages if runs(config, s)])
+
+
+def _of(config: PipelineConfig, preset: Preset, stages: Sequence[str]) -> list[Placed]:
+    found = [p for stage in stages for p in _parts(config, preset, cast(StageName, stage))]
     return list({p.name: p for p in found}.values())
+
+
+def record(*configs: PipelineConfig) -> dict[str, Any]:
+    """What a run's record says of the public weights it used; nothing where it used none."""
+    parts = {p.name: p for config in configs for p in used(config)}
+    return {"weights": files.used(parts.values())} if parts else {}
 
 
 def depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
@@ -77,7 +92,7 @@ def depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: 
 
 
 def maker(config: PipelineConfig, stage: str) -> Maker:
-    """The stage as a function of prompt, the clips before it and seed. Its files are checked when this returns."""
+    """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
     from magicvideo.stages.public import keyframes, svd
     from magicvideo.stages.public.loaded import loaded
     from magicvideo.stages.public.t2i import text_to_image
@@ -86,6 +101,7 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     assert preset is not None
     name = cast(StageName, stage)
     with_files = _fitted(config, loaded(config, name, _parts(config, preset, name)))
+    with_files.load()
     if name == "t2i":
         return lambda prompt, clips, seed: text_to_image(with_files, config.t2i, prompt, seed)
     if name == "v2v":

@@ -103,7 +103,7 @@ def names(pages: list[Path]) -> list[str]:
 def check_values(verb: str, arguments: argparse.Namespace) -> None:
     """Names inside a command that only the verb itself would read. Raises `InputError` as the verb would."""
     if verb == "generate":
-        configuration(arguments.without, arguments.set)
+        configuration(arguments.without, arguments.set, arguments.preset)
     elif verb == "evaluate":
         find(arguments.suite).only(arguments.metrics.split(",") if arguments.metrics else None)
     elif verb == "train" and arguments.part not in (*PARTS, "all"):

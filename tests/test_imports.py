@@ -55,7 +55,7 @@ MAY_STAND_ON = {
     "magicvideo.noise_prior": NETWORKS,
     "magicvideo.stages": (*NETWORKS, "magicvideo.stages"),
     "magicvideo.pipeline": PIPELINE,
-    "magicvideo.public": (*NETWORKS, "magicvideo.stages", "magicvideo.estimate", "magicvideo.fitting"),
+    "magicvideo.public": (*PIPELINE, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.fitting": GROUND,
     "magicvideo.estimate": (*NETWORKS, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.train": (*PIPELINE, "magicvideo.train"),

@@ -24,6 +24,8 @@ SHIPPED = Path(__file__).parent
 SUFFIX = ".yaml"
 SAFE = ".safetensors"
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, and ten times as fast where it was compiled
+
 Network = Literal[
     "UNet2DConditionModel",
     "UNetSpatioTemporalConditionModel",
@@ -70,6 +72,10 @@ ROLES["animatediff"] = {
 """Kind of stage -> its parts and the classes that each may be."""
 
 
+_WORD = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+"""One step of a path: never up, never hidden."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,7 +84,7 @@ class File(_Frozen):
     """One file of a repository. `sha256` is None where no source that can be cited states it: then the first use
     has to be explicit (`presets.files`)."""
 
-    path: str = Field(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")
+    path: str = Field(pattern=rf"^{_WORD}(/{_WORD})*$")
     bytes: int | None = Field(default=None, gt=0)
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
@@ -101,7 +107,7 @@ class Part(_Frozen):
 class Repository(_Frozen):
     """A public repository at one revision. `hashes` says where sizes and hashes were learnt."""
 
-    repository: str = Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")
+    repository: str = Field(pattern=rf"^{_WORD}/{_WORD}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     licence: str
     terms: str
@@ -249,7 +255,7 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 def _parsed(path: Path, form: type[Parsed]) -> Parsed:
     try:
-        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return form.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML ({error})") from None
     except ValidationError as error:

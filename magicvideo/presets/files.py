@@ -98,12 +98,13 @@ def trust(files: Iterable[Wanted]) -> dict[str, str]:
 def digests(parts: Iterable[Placed]) -> list[str]:
     """The sha256 of every file of the parts, as pinned or trusted; reads no weights. What a stage's key is made of.
 
-    Raises `InputError` for files that are neither.
+    Raises `InputError` for files that are neither, or first of all for what is missing then.
     """
     files = wanted(parts)
     unknown = [w for w in files if w.sha256 is None]
     if unknown:
-        raise InputError(_untrusted(unknown))
+        gone = [w for w in files if w.path is None]
+        raise InputError(missing(gone) if gone else _untrusted(unknown))
     return [str(w.sha256) for w in files]
 
 
@@ -122,7 +123,7 @@ def check(parts: Iterable[Placed]) -> dict[str, list[Path]]:
         _whole(w.path)
     digests(parts)
     for w in files:
-        _right(w)
+        examine(w)
     return {p.name: [path for f in p.part.files if (path := Wanted(p, f).path)] for p in parts}
 
 
@@ -153,8 +154,7 @@ def fetch(preset: Preset) -> list[Path]:
             continue
         path = _from_hub(w)
         try:
-            _whole(path)
-            _right(w)
+            examine(w)
         except InputError:
             path.unlink()
             raise
@@ -169,7 +169,13 @@ def _from_hub(w: Wanted) -> Path:
     print(f"fetching {w.placed.repository}/{w.file.path} ({w.size}, {w.placed.licence})", file=sys.stderr)
     target = folders()[0] / w.placed.repository
     try:
-        hf_hub_download(w.placed.repository, w.file.path, revision=w.placed.revision, local_dir=target)
+        hf_hub_download(
+            w.placed.repository,
+            w.file.path,
+            revision=w.placed.revision,
+            local_dir=target,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+        )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise InputError(f"{w.placed.repository}/{w.file.path} cannot be fetched: {error}") from None
     return target / w.file.path
@@ -207,9 +213,9 @@ def _untrusted(files: list[Wanted]) -> str:
     )
 
 
-def _right(w: Wanted) -> None:
-    path = w.path
-    assert path is not None
+def examine(w: Wanted) -> None:
+    """Raise `InputError` if the file that is here is a pickle, cut, or not the one that was pinned or trusted."""
+    path = _whole(w.path)
     found = hash_of(path)
     if w.sha256 is not None and found != w.sha256:
         why = "the preset pins" if w.file.sha256 else f"{_lock()} has recorded"

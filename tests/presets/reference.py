@@ -27,7 +27,6 @@ from magicvideo import public
 from magicvideo.clip import VideoClip
 from magicvideo.config import Mechanisms, NoisePrior, PipelineConfig
 from magicvideo.models import public as networks
-from magicvideo.presets import Part
 from magicvideo.stages.common import noise
 from magicvideo.stages.public import keyframes, sampling, svd, t2i
 from magicvideo.stages.public.loaded import Loaded, _tokenizer, _told, loaded

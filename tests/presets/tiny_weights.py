@@ -100,7 +100,7 @@ def smaller(network: str, config: dict[str, Any], repository: str) -> dict[str, 
         return config | few | {"widths": [8, 16, 16, 16, 16, 16, 16, 8, 8, 16]}
     if network.startswith("CLIPText"):
         width = TEXT_2 if network.endswith("Projection") else TEXT
-        few = {"vocab_size": 514, "hidden_size": width, "projection_dim": width, "max_position_embeddings": 12}
+        few = {"vocab_size": 519, "hidden_size": width, "projection_dim": width, "max_position_embeddings": 12}
         return config | few | {"intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 2}
     if network.startswith("CLIPVision"):
         few = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -123,13 +123,14 @@ def save(part: dict[str, Any], folder: Path, name: str) -> None:
 
 
 def write_words(path: Path) -> None:
-    """A vocabulary of single bytes, each alone and at a word's end; the merges file has only its first line."""
+    """A vocabulary of single bytes, each alone and at a word's end, and a few pairs."""
     from transformers.models.clip.tokenization_clip import pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    every = [*letters, *(f"{letter}</w>" for letter in letters), *WORDS]
+    pairs = ["r e", "re d</w>", "s t", "st a", "# #"]
+    every = [*letters, *(f"{letter}</w>" for letter in letters), *(pair.replace(" ", "") for pair in pairs), *WORDS]
     if path.name == "merges.txt":
-        path.write_text("#version: 0.2\n", encoding="utf-8")
+        path.write_text("\n".join(["#version: 0.2", *pairs, ""]), encoding="utf-8")
     else:
         path.write_text(json.dumps({word: n for n, word in enumerate(every)}), encoding="utf-8")
 

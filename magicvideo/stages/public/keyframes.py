@@ -19,7 +19,7 @@ from magicvideo.models import windows
 from magicvideo.models.generator import Condition
 from magicvideo.stages.common import named, noise, tensor
 from magicvideo.stages.public.loaded import Loaded
-from magicvideo.stages.public.sampling import Predict, denoise, guide, scheduler, skip_to, start
+from magicvideo.stages.public.sampling import Predict, denoise, guide, last_steps, scheduler, start
 from magicvideo.stages.public.t2i import factor
 from magicvideo.stages.public.text import encode
 from magicvideo.stages.v2v import enlarge
@@ -73,10 +73,10 @@ def refine(
     sight = _Sight.of(loaded, prompt, reference, picture, seen, config.guidance)
     x0 = loaded.encode(tensor(enlarge(config, keyframes))).transpose(0, 1)[None]
     sampler = scheduler(loaded.stage, config.scheduler, config.steps, loaded.device)
-    skip_to(sampler, config.steps, config.strength)
+    steps = last_steps(sampler, config.steps, config.strength)
     eps = noise(tuple(x0.shape), seed, prompt, "v2v").to(loaded.device)
-    x = sampler.add_noise(x0, eps, sampler.timesteps[:1])
-    x = denoise(sampler, sight.predict(min(len(keyframes), config.window or len(keyframes))), x)
+    x = sampler.add_noise(x0, eps, steps[:1])
+    x = denoise(sampler, sight.predict(min(len(keyframes), config.window or len(keyframes))), x, steps)
     return loaded.decode(x[0].transpose(0, 1), keyframes.fps)
 
 

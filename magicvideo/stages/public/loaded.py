@@ -28,7 +28,7 @@ KEPT = 32
 
 @dataclass(frozen=True)
 class Loaded:
-    """One stage of a preset, its files checked. Networks are loaded when they are first asked for."""
+    """One stage of a preset, the files of the parts it uses checked. Networks are loaded when first asked for."""
 
     preset: Preset
     name: Literal["t2i", "i2v", "v2v"]
@@ -39,6 +39,17 @@ class Loaded:
     @property
     def stage(self) -> Stage:
         return self.preset.stages[self.name]
+
+    def load(self) -> None:
+        """Load all networks that the stage uses, so that nothing is left to load when it runs."""
+        moving = self.stage.kind == "animatediff"
+        if moving:
+            self.motion_unet()
+        for role, name in self.stage.parts.items():
+            if role.startswith("tokenizer") and name in self.files:
+                self.tokens(role, [""])
+            elif name in self.files and not (moving and role in ("unet", "motion_adapter")):
+                self.network(role)
 
     def network(self, role: str) -> Any:
         """The network that plays this role, in eval mode."""
@@ -126,6 +137,6 @@ def _tokenizer(part: str, files: tuple[Path, ...]) -> Any:
 
     named = {path.name: path for path in files}
     pairs = named["merges.txt"].read_text(encoding="utf-8").splitlines()
-    merges = [tuple(line.split()) for line in pairs if line and not line.startswith("#version")]
+    merges: list[Any] = [tuple(line.split()) for line in pairs if line and not line.startswith("#version")]
     vocabulary = json.loads(named["vocab.json"].read_text(encoding="utf-8"))
     return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=_part(part).config["pad"])

@@ -2,8 +2,8 @@
 
 Samplers keep latents in one of two scales. DDIM and DPM-Solver++ keep x = sqrt(abar) z + sqrt(1 - abar) eps, of unit
 variance. Euler keeps x' = z + sigma eps = x sqrt(1 + sigma^2), with sigma^2 = (1 - abar) / abar. The noise prior is
-written for x (`noise_prior.py`), so for Euler it is multiplied by sqrt(1 + sigma^2): multiplying it by the scheduler's
-`init_noise_sigma`, as ready pipelines do with latents that they are given, gets its mean wrong.
+written for x (`noise_prior.py`), so for Euler it is multiplied by sqrt(1 + sigma^2). Ready pipelines multiply latents
+that they are given by the scheduler's `init_noise_sigma`: that for some spacings of steps, sigma for others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from magicvideo import noise_prior
-from magicvideo.config import NoisePrior
+from magicvideo.config import NoisePrior, Scheduler
 from magicvideo.models.lean import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from magicvideo.presets import Stage
 
@@ -24,7 +24,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 _CLASSES = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "dpm++": DPMSolverMultistepScheduler}
 
 
-def scheduler(stage: Stage, name: str, steps: int, device: torch.device) -> Any:
+def scheduler(stage: Stage, name: Scheduler, steps: int, device: torch.device) -> Any:
     """The stage's sampler by name (`preset`: its own), its steps set."""
     chosen = stage.scheduler if name == "preset" else name
     made = _CLASSES[chosen](**{**stage.schedule, **stage.schedulers[chosen]})
@@ -53,17 +53,20 @@ def start(sampler: Any, prior: NoisePrior, eps: Tensor, z_ref: Tensor) -> Tensor
     return x / abar**0.5 if isinstance(sampler, EulerDiscreteScheduler) else x
 
 
-def skip_to(sampler: Any, steps: int, strength: float) -> None:
-    """Leave out the first steps, so that a share `strength` of the schedule is left, at least one step."""
+def last_steps(sampler: Any, steps: int, strength: float) -> Tensor:
+    """The last share `strength` of the schedule's steps, at least one; the sampler then begins there.
+
+    Its own list of steps stays whole: DPM-Solver++ counts in it where the last step is.
+    """
     skipped = steps - max(1, round(steps * strength))
-    sampler.timesteps = sampler.timesteps[skipped:]
     if hasattr(sampler, "set_begin_index"):
         sampler.set_begin_index(skipped)
+    return sampler.timesteps[skipped:]
 
 
-def denoise(sampler: Any, predict: Predict, x: Tensor) -> Tensor:
-    """Run the sampler's steps. Latents stay float32, whatever the networks compute in."""
-    for t in sampler.timesteps:
+def denoise(sampler: Any, predict: Predict, x: Tensor, steps: Tensor | None = None) -> Tensor:
+    """Run the sampler's steps (all, or those given). Latents stay float32, whatever the networks compute in."""
+    for t in sampler.timesteps if steps is None else steps:
         told = predict(sampler.scale_model_input(x, t), t).float()
         x = sampler.step(told, t, x, return_dict=False)[0]
     return x
