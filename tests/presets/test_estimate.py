@@ -11,10 +11,12 @@ import pytest
 import torch
 from tiny_weights import configured
 
+from magicvideo import public
 from magicvideo.cli import main
 from magicvideo.clip import VideoClip
 from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.estimate import needs as needs_module
 from magicvideo.estimate import page
 from magicvideo.estimate.calls import calls
 from magicvideo.estimate.counting import Count, count
@@ -22,8 +24,9 @@ from magicvideo.estimate.gpus import GPUS
 from magicvideo.estimate.measure import measure
 from magicvideo.estimate.needs import needs, needs_of_stage, wish
 from magicvideo.estimate.reckon import Reckoner, arms
-from magicvideo.fitting import Choice, Memory, fit, peak
+from magicvideo.fitting import Choice, Memory, Plan, fit, peak
 from magicvideo.pipeline import maker
+from magicvideo.stages.public.loaded import loaded
 
 MB = 4 * 10**6
 
@@ -158,6 +161,32 @@ def test_memory_is_a_straight_line_in_frames_and_is_fitted(tiny: PipelineConfig,
     assert peak(need, asked)[0] > 2 * sum(need.networks.values())
     with pytest.raises(InputError, match="at the least"):
         fit([need], Memory(1), wish(tiny))
+
+
+def test_a_run_that_does_not_fit_its_gpu_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(here, "sd15-t2i", device="cuda", v2v=False, vfi="flow")
+    assert public._plan(config) is None  # so small that nobody asks
+    monkeypatch.setattr(public, "LARGE", 0)
+    monkeypatch.setattr(needs_module, "free", lambda device: Memory(1 << 20))
+    with pytest.raises(InputError, match=r"needs 0\.\d GB at the least .*0\.0 GB free can be used"):
+        public._plan(config)
+    monkeypatch.setattr(needs_module, "needs", None)  # what was counted is kept in the user's cache
+    monkeypatch.setattr(needs_module, "free", lambda device: Memory(10**12))
+    plan = public._plan(config)
+    assert plan is not None
+    assert plan.choice == Choice("float32", 0, 8, offload=False, tile=False)
+
+
+@pytest.mark.parametrize(("preset", "together"), [("paper-sd15", 2), ("svd", 8)])
+def test_the_vae_takes_what_fits_unless_it_makes_another_clip(
+    preset: str, together: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(here, preset)
+    plan = Plan(Choice("float32", 0, 2, offload=False, tile=False), {})
+    monkeypatch.setattr(public, "_plan", lambda config: plan)
+    with_files = loaded(config, "i2v", public.used(config))
+    assert with_files.stage.decode_at_once == 8
+    assert public._fitted(config, with_files).stage.decode_at_once == together
 
 
 def test_pocket_is_measured_not_reckoned() -> None:
