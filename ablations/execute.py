@@ -30,6 +30,7 @@ from ablations.plan import Item, Plan, Planned, expand, plan
 from ablations.progress import Progress
 from ablations.schedule import Schedule
 from ablations.score import describe_metrics, score
+from magicvideo import public
 from magicvideo.errors import InputError, WriteError
 from magicvideo.files import read_json, write_json, write_jsonl
 from magicvideo.index import Index, pack
@@ -110,6 +111,9 @@ def _generate(schedule: Schedule, setup: Setup, engine: Engine, place: StorePlac
     if schedule.finished:
         return
     todo = plan(schedule.items, place.open(), engine.keys)
+    for name, arm in {p.item.arm.name: p.item.arm for p in todo.items}.items():
+        left = {step.stage for p in todo.items if p.item.arm.name == name for step in p.steps if step.record is None}
+        public.ready(arm.config, sorted(left))
     executor = setup.make(engine, place, todo.compute)
     try:
         with Progress(todo, executor.workers, shown=progress) as bar:
@@ -209,6 +213,7 @@ def _record(grid: Grid, created: str | None) -> Row:
         "suite": grid.suite,
         "metrics": describe_metrics(grid),
         "environment": environment(),
+        **public.record(*(a.config for a in grid.arms if a.videos is None)),
         "status": "running",
     }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magicvideo.clip import VideoClip, resize, write_preview
+from magicvideo.clip import VideoClip, at_rate, fit_aspect, resize, write_preview
 from magicvideo.errors import InputError
 
 NAME = re.compile(r"[0-9a-f]{32}\.mp4")
@@ -78,10 +78,8 @@ def alike(clip: VideoClip, wanted: Format, frames: int) -> VideoClip:
 
     Another aspect ratio is cropped around the centre.
     """
-    times = np.arange(frames) / wanted.fps
-    rows = np.minimum((times * clip.fps + 1e-6).astype(int), len(clip) - 1)
-    picked = VideoClip(clip.frames[rows], wanted.fps)
-    return resize(_crop(picked, wanted.width / wanted.height), wanted.height, wanted.width)
+    picked = fit_aspect(at_rate(clip, wanted.fps, frames), wanted.width / wanted.height)
+    return resize(picked, wanted.height, wanted.width)
 
 
 def degrade(clip: VideoClip) -> VideoClip:
@@ -118,10 +116,3 @@ def find_served(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise InputError("no such video in this study")
     return path
-
-
-def _crop(clip: VideoClip, aspect: float) -> VideoClip:
-    h, w = clip.size
-    wide, high = min(w, max(1, round(h * aspect))), min(h, max(1, round(w / aspect)))
-    top, left = (h - high) // 2, (w - wide) // 2
-    return VideoClip(clip.frames[:, :, top : top + high, left : left + wide], clip.fps)

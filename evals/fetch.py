@@ -13,9 +13,7 @@ import os
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,11 +21,12 @@ from typing import Any
 from tqdm import tqdm
 
 from evals.checkpoints import CHECKPOINTS, Checkpoint
+from magicvideo.checkpoints import GIVEN, OFFLINE, cache_folder, folders, hash_of, searching
 from magicvideo.errors import InputError, unknown_name
-from magicvideo.files import atomic_path, sha256
+from magicvideo.files import atomic_path
 
-GIVEN = "MAGICVIDEO_WEIGHTS_GIVEN"
-"""How the folder of `--weights` reaches the processes that an evaluation starts."""
+__all__ = ["GIVEN", "Found", "Unreachable", "cache_folder", "ensure", "fetch", "folders", "locate", "searching"]
+
 SECONDS = 30.0
 """Without a byte for so long, fetching gives up."""
 BLOCK = 1 << 20
@@ -51,43 +50,13 @@ class Found:
         return self.sha256[:12]
 
 
-@contextmanager
-def searching(folder: Path | None) -> Iterator[None]:
-    """Look for checkpoints in this folder first, here and in processes started meanwhile."""
-    if folder is None:
-        yield
-        return
-    if not folder.is_dir():
-        raise InputError(f"--weights {folder}: no such folder")
-    before = os.environ.get(GIVEN)
-    os.environ[GIVEN] = str(folder.absolute())
-    try:
-        yield
-    finally:
-        os.environ.pop(GIVEN)
-        if before is not None:
-            os.environ[GIVEN] = before
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept: `$XDG_CACHE_HOME/magicvideo/weights`, by default under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magicvideo" / "weights"
-
-
-def folders() -> list[Path]:
-    """Where files are looked for, in order."""
-    named = [os.environ.get(GIVEN), os.environ.get("MAGICVIDEO_WEIGHTS")]
-    return list(dict.fromkeys([*(Path(name) for name in named if name), cache_folder()]))
-
-
 def locate(name: str) -> Found | None:
     """The checkpoint, or None if it is nowhere. Raises `InputError` for a file whose hash differs."""
     entry = _entry(name)
     path = next((p for p in _places(entry) if p.is_file()), None)
     if path is None:
         return None
-    stat = path.stat()
-    found = _hash(path, stat.st_size, stat.st_mtime_ns)
+    found = hash_of(path)
     if not entry.is_pinned(found):
         raise InputError(
             f"{path} has sha256 {found}, {name} must have {entry.sha256}: it is damaged or another file. "
@@ -105,7 +74,7 @@ def ensure(names: Iterable[str]) -> dict[str, Found]:
     for name in wanted:
         if _entry(name).package is not None:
             reasons[name] = "its package is not installed"
-        elif os.environ.get("MAGICVIDEO_OFFLINE"):
+        elif os.environ.get(OFFLINE):
             reasons[name] = "MAGICVIDEO_OFFLINE is set"
         elif unreachable := next((r for r in reasons.values() if r.startswith("cannot be reached")), None):
             reasons[name] = unreachable
@@ -167,11 +136,6 @@ def _places(entry: Checkpoint) -> Iterator[Path]:
         spec = find_spec(module)  # says where the package lies, without running its code
         if spec is not None and spec.origin is not None:
             yield Path(spec.origin).parent / inside
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, size: int, modified: int) -> str:
-    return sha256(path)
 
 
 def _missing(reasons: dict[str, str]) -> str:

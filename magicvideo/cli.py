@@ -35,6 +35,11 @@ VERBS = {
         "make videos from prompts",
         'magicvideo generate "a red star bouncing on a striped background" --seed 7',
     ),
+    "presets": Verb(
+        "magicvideo.presets.cli",
+        "which models there are, and what of their weights is here",
+        "magicvideo presets paper-sd15",
+    ),
     "train": Verb(
         "magicvideo.train.cli", "train a part and write its weights", "magicvideo train autoencoder --resume"
     ),
@@ -69,6 +74,11 @@ VERBS = {
         "reports.interop.import_cli",
         "another evaluator's results as a run folder",
         "magicvideo import results.json --format vbench --out runs/theirs",
+    ),
+    "import-videos": Verb(
+        "evals.systems.cli",
+        "another system's videos, ready to be scored, compared and voted on",
+        "magicvideo import-videos gen2 --system gen-2 --prompts prompts.jsonl --out theirs/gen-2",
     ),
     "export": Verb(
         "reports.interop.export_cli",
@@ -128,7 +138,7 @@ def _call(run: Any, arguments: argparse.Namespace) -> int:
 
 
 def _overview() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:<10} {verb.help}" for name, verb in VERBS.items())
+    lines = "\n".join(f"  {name:<13} {verb.help}" for name, verb in VERBS.items())
     return argparse.ArgumentParser(
         prog="magicvideo",
         usage="magicvideo VERB ... (magicvideo VERB --help for each)",

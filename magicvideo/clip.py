@@ -117,6 +117,21 @@ def fit_square(clip: VideoClip, size: int) -> VideoClip:
     return resize(VideoClip(clip.frames[:, :, top : top + s, left : left + s], clip.fps), size, size)
 
 
+def fit_aspect(clip: VideoClip, aspect: float) -> VideoClip:
+    """Crop around the centre to width / height = `aspect`."""
+    h, w = clip.size
+    wide, high = min(w, max(1, round(h * aspect))), min(h, max(1, round(w / aspect)))
+    top, left = (h - high) // 2, (w - wide) // 2
+    return VideoClip(clip.frames[:, :, top : top + high, left : left + wide], clip.fps)
+
+
+def at_rate(clip: VideoClip, fps: float, frames: int) -> VideoClip:
+    """The first `frames` frames at another rate: each moment shows the frame that was on screen then."""
+    times = np.arange(frames) / fps
+    rows = np.minimum((times * clip.fps + 1e-6).astype(int), len(clip) - 1)
+    return VideoClip(clip.frames[rows], fps)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What `read_clip` refuses, before it holds more than that in memory."""

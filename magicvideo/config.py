@@ -1,7 +1,8 @@
 """What a run is made of: the mechanisms (each a switch) and the numbers of each stage, frozen and typed.
 
 A misspelt name is an error that suggests the right one. `without("controlnet")` switches a mechanism off;
-`with_setting("i2v.steps", "12")` changes any field by its dotted name. Does not know models.
+`with_setting("i2v.steps", "12")` changes any field by its dotted name. `PipelineConfig.of("paper-sd15")` has a preset's
+own defaults. Does not know models.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from magicvideo import presets
 from magicvideo.errors import InputError, unknown_name
 
 STAGES = ("t2i", "i2v", "v2v", "vfi")
@@ -25,8 +27,17 @@ MOST_KEYFRAMES = 256
 Compute = Literal["float32", "bfloat16"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
 VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]
+V2VKind = Literal["diffusion", "realesrgan", "bicubic"]
+"""What enlarges the keyframes: our diffusion stage, a pretrained upscaler frame by frame, or interpolation."""
+Upscaler = Literal["video-x2", "video-x4", "photo-x4", "drawing-x4"]
+"""Real-ESRGAN's networks (`stages/realesrgan.py`)."""
 Source = Literal["model", "world"]
 """Who makes a stage's clip: its networks, or the pocket world's exact renderer in their place (an oracle)."""
+PictureSource = Literal["model", "world", "files"]
+"""Likewise for the reference picture, which may also be taken from a folder of pictures (`T2IConfig.folder`)."""
+Device = Literal["cpu", "cuda"]
+Scheduler = Literal["preset", "ddim", "euler", "dpm++"]
+"""The sampler of a stage of public weights; `preset` is the one that the preset names."""
 Fault = Literal["none", "missing_piece", "extra_part", "colour_patch", "blur"]
 """Structure errors that can be planted into the world's reference picture."""
 
@@ -52,6 +63,12 @@ def frames_at_once(frames: int, window: int) -> int:
     Window 0 means all of them, and in a clip of more than `MOST_AT_ONCE` frames windows of `TRAINED_FRAMES`.
     """
     return min(frames, window or (frames if frames <= MOST_AT_ONCE else TRAINED_FRAMES))
+
+
+def _field(default: Any, **limits: Any) -> Any:
+    """A field that came after pocket's results were first kept: at its default it stays out of what is written, so that
+    records and the names made from them are as they were."""
+    return Field(default=default, exclude_if=lambda value: value == default, **limits)
 
 
 class NoisePrior(_Frozen):
@@ -87,13 +104,18 @@ SWITCHES = tuple(Mechanisms.model_fields)
 
 
 class T2IConfig(_Frozen):
-    """Text -> reference image. `size` in pixels, square. A `fault` needs the world's picture: `source="world"`."""
+    """Text -> reference image. `size` in pixels, square. A `fault` needs the world's picture: `source="world"`.
+
+    `source="files"` takes the picture from `folder`, where its name is the prompt, or the prompt's words with dashes.
+    """
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
     steps: int = Field(default=12, ge=1, le=1000)
     guidance: float = Field(default=3.0, ge=0, le=50)
-    source: Source = "model"
+    source: PictureSource = "model"
     fault: Fault = "none"
+    scheduler: Scheduler = _field("preset")
+    folder: str = _field("")
 
 
 class I2VConfig(_Frozen):
@@ -106,10 +128,14 @@ class I2VConfig(_Frozen):
     steps: int = Field(default=10, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=50)
     source: Source = "model"
+    scheduler: Scheduler = _field("preset")
 
 
 class V2VConfig(_Frozen):
-    """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone."""
+    """Keyframes -> larger keyframes. `strength` in (0,1]: the share of the noise schedule that is redone.
+
+    Of another `kind` than diffusion only `size` counts, and `upscaler` of Real-ESRGAN.
+    """
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
     window: Window = 0
@@ -117,6 +143,9 @@ class V2VConfig(_Frozen):
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.5, gt=0, le=1)
     source: Source = "model"
+    kind: V2VKind = _field("diffusion")
+    upscaler: Upscaler = _field("video-x2")
+    scheduler: Scheduler = _field("preset")
 
 
 class VFIConfig(_Frozen):
@@ -129,31 +158,50 @@ class PipelineConfig(_Frozen):
     """Everything a pipeline depends on, besides weights, prompt and seed.
 
     `compute` is the arithmetic of the diffusion stages' networks. bfloat16 is faster where the processor multiplies it
-    faster, and gives other bytes; accumulations and the sampler stay in float32.
+    faster, and gives other bytes; accumulations and the sampler stay in float32. `preset` names the weights, or is a
+    path to a preset's file (`magicvideo.presets`); pocket runs on the CPU alone.
     """
 
-    preset: Literal["pocket"] = "pocket"
+    preset: Annotated[str, AfterValidator(presets.exists)] = presets.POCKET
     compute: Compute = "float32"
+    device: Device = _field("cpu")
     mechanisms: Mechanisms = Mechanisms()
     t2i: T2IConfig = T2IConfig()
     i2v: I2VConfig = I2VConfig()
     v2v: V2VConfig = V2VConfig()
     vfi: VFIConfig = VFIConfig()
 
+    @classmethod
+    def of(cls, preset: str) -> Self:
+        """A preset's own defaults. Raises `InputError` for an unknown preset, or one whose defaults do not hold."""
+        if preset == presets.POCKET:
+            return cls()
+        found = presets.read(preset)
+        return cls.parse({**found.defaults, "preset": preset}, where=f"defaults of the preset {preset}")
+
+    @property
+    def public(self) -> presets.Preset | None:
+        """The preset of public weights, or None for pocket."""
+        return None if self.preset == presets.POCKET else presets.read(self.preset)
+
     def without(self, switch: str) -> Self:
-        """The same configuration with one mechanism off; an unknown name is an `InputError`."""
-        return self.model_copy(update={"mechanisms": self.mechanisms.without(switch)})
+        """The same configuration with one mechanism off; an `InputError` for one that is unknown, or that it lacks."""
+        changed = self.model_copy(update={"mechanisms": self.mechanisms.without(switch)})
+        if self.public is not None and switch in self.public.lacks:
+            raise InputError(_lacks(self.public, switch))
+        return changed
 
     def with_setting(self, key: str, value: Any) -> Self:
         """The same configuration with one field changed, e.g. `("noise_prior.strength", "2")`.
 
-        Switches may be named with or without `mechanisms.` in front. Text is read as the field's type.
+        Switches may be named with or without `mechanisms.` in front. Text is read as the field's type. Another `preset`
+        brings its own defaults; what was set before stays set.
         """
         parts = key.split(".")
         names_a_stage = parts[0] in type(self).model_fields and len(parts) > 1
         if parts[0] in SWITCHES and not names_a_stage:
             parts.insert(0, "mechanisms")
-        changed = self.model_dump()
+        changed = _plain(self)
         here = changed
         for depth, part in enumerate(parts):
             if not isinstance(here, dict) or part not in here:
@@ -164,7 +212,14 @@ class PipelineConfig(_Frozen):
             if depth == len(parts) - 1:
                 here[part] = value
             here = here[part]
-        return type(self).parse(changed, where=f"setting {key}={value}")
+        where = f"setting {key}={value}"
+        if key == "preset":
+            try:
+                other = type(self).of(str(value))
+            except InputError as error:
+                raise InputError(f"{where}: preset: {error} (got {value!r})") from None
+            changed = _moved(_plain(type(self).of(self.preset)), changed, _plain(other))
+        return type(self).parse(changed, where=where)
 
     def check(self) -> None:
         """Refuse settings that contradict each other (an `InputError`). Called before any work, not at each change."""
@@ -172,6 +227,33 @@ class PipelineConfig(_Frozen):
             raise InputError(
                 f"t2i.fault={self.t2i.fault} needs t2i.source=world: only there is known where the shape lies"
             )
+        if self.v2v.kind != "diffusion" and self.v2v.source == "world" and self.mechanisms.v2v:
+            raise InputError(
+                f"v2v.kind={self.v2v.kind} enlarges keyframes, v2v.source=world renders them anew: choose one"
+            )
+        if self.t2i.source == "files" and not self.t2i.folder:
+            raise InputError("t2i.source=files needs t2i.folder=FOLDER: the folder of pictures named by their prompts")
+        if self.public is not None:
+            self._check_public(self.public)
+        elif self.device != "cpu":
+            raise InputError("device=cuda: the preset pocket runs on the CPU alone; presets of public weights do not")
+        elif named := next((s for s in ("t2i", "i2v", "v2v") if getattr(self, s).scheduler != "preset"), None):
+            raise InputError(f"{named}.scheduler: the preset pocket has one sampler of its own; leave it at preset")
+
+    def _check_public(self, preset: presets.Preset) -> None:
+        """What the preset does not have is refused with its reason."""
+        own = type(self).of(self.preset)
+        for switch in preset.lacks:
+            if getattr(self.mechanisms, switch) != getattr(own.mechanisms, switch):
+                raise InputError(_lacks(preset, switch))
+        if self.t2i.source == "model" and "t2i" not in preset.stages:
+            raise InputError(f"the preset {preset.name} has no T2I model: its pictures come from t2i.source=files")
+        for name, stage in preset.stages.items():
+            asked = getattr(self, name).scheduler
+            if asked != "preset" and asked not in stage.schedulers:
+                raise unknown_name("scheduler", asked, stage.schedulers, where=f"{name} of the preset {preset.name}")
+        if self.i2v.source == "model":
+            refuse_too_many(preset, "i2v", self.i2v.frames, self.i2v.window)
 
     @classmethod
     def parse(cls, data: dict[str, Any], where: str = "configuration") -> Self:
@@ -180,6 +262,42 @@ class PipelineConfig(_Frozen):
             return cls.model_validate(data)
         except ValidationError as error:
             raise InputError(describe(error, where)) from None
+
+
+def refuse_too_many(preset: presets.Preset, stage: Literal["i2v", "v2v"], frames: int, window: int) -> None:
+    """An `InputError` where a stage's networks would see more frames at once than they can tell apart."""
+    most = preset.most_frames(stage)
+    if most is None or min(frames, window or frames) <= most:
+        return
+    what = f"{stage}.window={window}" if window else f"{frames} frames"
+    windows = preset.stages[stage].kind == "animatediff"
+    remedy = f"set {stage}.window={most // 2}: windows of that many frames then slide over the clip" if windows else ""
+    raise InputError(
+        f"{what}: {preset.name}'s networks tell apart {most} frames at once; ask for at most {most}"
+        + (f", or {remedy}" if remedy else "")
+    )
+
+
+def _lacks(preset: presets.Preset, switch: str) -> str:
+    return f"the preset {preset.name} has no switch {switch}: {preset.lacks[switch]}"
+
+
+def _plain(model: BaseModel) -> dict[str, Any]:
+    """Every field as plain data, also those that are written only where they differ."""
+    found = {name: getattr(model, name) for name in type(model).model_fields}
+    return {name: _plain(value) if isinstance(value, BaseModel) else value for name, value in found.items()}
+
+
+def _moved(base: dict[str, Any], mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """`other` with what differs between `base` and `mine`."""
+    return {
+        name: _moved(base[name], mine[name], value)
+        if isinstance(value, dict)
+        else value
+        if mine[name] == base[name]
+        else mine[name]
+        for name, value in other.items()
+    }
 
 
 def describe(error: ValidationError, where: str) -> str:

@@ -70,7 +70,13 @@ class ArmCost:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="pocket", choices=["pocket"], help="which models (default: pocket)")
+    parser.add_argument("--preset", default="pocket", metavar="NAME", help="which models (default: pocket)")
+    parser.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="of a preset of public weights: reckon from its architectures, without weights or GPU",
+    )
+    parser.add_argument("--measure", action="store_true", help="with --random-weights: also time every network")
     parser.add_argument("--arms", action="store_true", help="also the pipeline with each mechanism left out")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. i2v.frames=64")
     parser.add_argument("--threads", type=int, metavar="N", help="of torch (default: one a core)")
@@ -82,9 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.runs < 1:
         raise InputError(f"--runs {arguments.runs}: needs at least 1")
-    base = configuration("", arguments.set)
+    base = configuration("", arguments.set, arguments.preset)
     base.check()
     threads = arguments.threads or usable_cores()
+    if arguments.random_weights:
+        return _reckoned(base, arguments, threads)
+    if arguments.measure:
+        raise InputError("--measure goes with --random-weights; without that everything is measured anyway")
     arms = {"full": base}
     if arguments.arms:
         arms |= {f"without {switch}": base.without(switch) for switch in SWITCHES}
@@ -99,6 +109,41 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "machine": machine(),
     }
     for line in table(found, threads):
+        print(line, file=sys.stderr if arguments.json else sys.stdout)
+    return result
+
+
+def _reckoned(base: PipelineConfig, arguments: argparse.Namespace, threads: int) -> dict[str, Any]:
+    """A preset of public weights from its architectures, and timed with random weights where that is asked for."""
+    import torch
+
+    from magicvideo.estimate import measure as timing
+    from magicvideo.estimate import reckon, table
+
+    reckoner = reckon.Reckoner.of(base)
+    stages = {name: stage.to_dict() for name, stage in reckoner.stages(base).items()}
+    wanted = reckon.arms(base) if arguments.arms else {"full": base}
+    sums = {name: sum(s.operations for s in reckoner.stages(c).values()) for name, c in wanted.items()}
+    networks = {n: size for s in stages.values() for n, size in s["networks"].items()}
+    note = "nothing was measured"
+    if arguments.measure:
+        torch.set_num_threads(threads)
+        found = timing.measure(base, arguments.runs, lambda line: print(line, file=sys.stderr))
+        for name, measured in found.items():
+            stages[name] |= {"seconds": measured.seconds, "measured": measured.to_dict()}
+        note = f"measured with random weights on {base.device}"
+    result = {
+        "preset": arguments.preset,
+        "threads": threads,
+        "settings": arguments.set,
+        "measured_note": note,
+        "stages": stages,
+        "arms": {name: {"operations": n, "floor": reckon.floors(n)} for name, n in sums.items()},
+        "parameters": sum(networks.values()),
+        "weight_bytes": reckon.weight_bytes(base, networks),
+        "machine": machine(),
+    }
+    for line in table.lines(result):
         print(line, file=sys.stderr if arguments.json else sys.stdout)
     return result
 

@@ -12,10 +12,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from magicvideo import public
+from magicvideo.checkpoints import searching
 from magicvideo.clip import VideoClip, read_clip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.files import atomic_path, write_json
+from magicvideo.presets import POCKET, files, names
 from magicvideo.prompts import read_prompts
 from magicvideo.runs import StageRecord, Store, content_key, environment
 from magicvideo.world import known_words, read_caption
@@ -35,7 +38,13 @@ class Prompt:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="*", help="what the video shows; several prompts make several videos")
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="more prompts: .txt, one a line, or JSONL / CSV")
-    parser.add_argument("--preset", default="pocket", choices=["pocket"], help="which models (default: pocket)")
+    parser.add_argument(
+        "--preset",
+        default=POCKET,
+        metavar="NAME",
+        help=f"which models: {', '.join(names())}, or a file (default: pocket)",
+    )
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="look for public weights here first")
     parser.add_argument(
         "--seed", type=int, default=0, help="the noise; the same seed gives the same bytes (default: 0)"
     )
@@ -47,15 +56,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    config = configuration(arguments.without, arguments.set)
+    with searching(arguments.weights):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> dict[str, Any]:
+    config = configuration(arguments.without, arguments.set, arguments.preset)
     start = read_clip(arguments.start) if arguments.start else None
     prompts = _prompts(arguments.prompt, arguments.prompts)
     if not prompts and start is not None and len(start) > 1:
         prompts = [Prompt(slug(arguments.start.stem), "")]  # refining and interpolating an own clip needs no words
     if not prompts:
         raise InputError('no prompt: give one, e.g. magicvideo generate "a red star bouncing on a striped background"')
-    for text in filter(None, (p.text for p in prompts)):
+    for text in filter(None, (p.text for p in prompts)) if config.public is None else ():
         warn_unknown(text)
+    for line in licences(config):
+        print(line, file=sys.stderr)
     from magicvideo.pipeline import Pipeline
 
     pipeline = Pipeline(config, Store(arguments.out / "store"))
@@ -65,15 +81,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         records = pipeline.run(prompt.text, arguments.seed, start, arguments.until)
         folder = arguments.out / f"{prompt.name}-seed{arguments.seed}{_variant(config, start, arguments.until)}"
         item = {"prompt": prompt.text, "seed": arguments.seed, **_write(folder, pipeline.store, records)}
-        write_json(folder / "record.json", {**item, "config": config.model_dump(mode="json"), "made": environment()})
+        record = {**item, "config": config.model_dump(mode="json"), "made": environment(), **public.record(config)}
+        write_json(folder / "record.json", record)
         items.append(item)
         print(f"{prompt.text}\n  {item['video']}  ({time.perf_counter() - began:.1f} s)", file=sys.stderr)
     return {"items": items}
 
 
-def configuration(without: str, settings: list[str]) -> PipelineConfig:
-    """The default configuration with switches off and settings changed; unknown names are `InputError`s."""
-    config = PipelineConfig()
+def configuration(without: str, settings: list[str], preset: str = POCKET) -> PipelineConfig:
+    """A preset's configuration with switches off and settings changed; unknown names are `InputError`s."""
+    config = PipelineConfig.of(preset)
     for switch in filter(None, (s.strip() for s in without.split(","))):
         config = config.without(switch)
     for setting in settings:
@@ -82,6 +99,11 @@ def configuration(without: str, settings: list[str]) -> PipelineConfig:
             raise InputError(f"--set {setting}: write KEY=VALUE, e.g. noise_prior.strength=2")
         config = config.with_setting(key.strip(), value.strip())
     return config
+
+
+def licences(config: PipelineConfig) -> list[str]:
+    """A line for each public repository whose weights will be loaded."""
+    return [f"weights of {w['repository']}: {w['licence']}, {w['terms']}" for w in files.used(public.used(config))]
 
 
 def warn_unknown(text: str) -> None:
@@ -118,8 +140,8 @@ def slug(text: str) -> str:
 
 def _variant(config: PipelineConfig, start: VideoClip | None, until: str) -> str:
     """Marks a folder that is not made the default way, so that variants lie beside each other and never mix."""
-    if config == PipelineConfig() and start is None and until == STAGES[-1]:
-        return ""
+    if config == PipelineConfig.of(config.preset) and start is None and until == STAGES[-1]:
+        return "" if config.public is None else f"-{config.public.name}"
     return f"-{content_key([config.model_dump(mode='json'), start.digest if start else None, until])[:6]}"
 
 

@@ -13,14 +13,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from magicvideo import weights
+from magicvideo import public, weights
 from magicvideo.clip import VideoClip
 from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
 from magicvideo.errors import InputError, unknown_name
+from magicvideo.files import sha256
 from magicvideo.machine import peak_memory, reset_peak
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stages import realesrgan
+from magicvideo.stages.files import find_picture, picture_from
 from magicvideo.stages.minterpolate import ffmpeg_package
 
 VERSIONS = {"t2i": 2, "i2v": 2, "v2v": 2, "vfi": 1}
@@ -36,7 +40,7 @@ def stage_key(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs
     if stage not in STAGES:
         raise unknown_name("stage", stage, STAGES)
     config.check()
-    return content_key([stage, VERSIONS[stage], _DEPENDS[stage](config, prompt, seed, inputs)])
+    return content_key([stage, VERSIONS[stage], _depends(config, stage, prompt, seed, inputs)])
 
 
 BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
@@ -52,6 +56,8 @@ def stage_keys(config: PipelineConfig) -> BoundKey:
     texts = dict[str, _Text]()
 
     def key(stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> str:
+        if stage == "t2i" and config.t2i.source == "files":  # a prompt is no text in it, but says which picture
+            return stage_key(config, stage, prompt, seed, inputs)
         if stage not in texts:
             texts[stage] = _Text.of(config, stage)
         return texts[stage].key(prompt, seed, inputs)
@@ -74,7 +80,7 @@ class _Text:
         if stage not in STAGES:
             raise unknown_name("stage", stage, STAGES)
         config.check()
-        depends = _DEPENDS[stage](config, *MARKS)
+        depends = _depends(config, stage, *MARKS)
         text = json.dumps([stage, VERSIONS[stage], depends], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         prompt, seed, inputs = MARKS
         slots = {json.dumps(prompt): ("prompt", 0), str(seed): ("seed", 0)}
@@ -128,11 +134,16 @@ class Pipeline:
         stages = STAGES[len(clips) : STAGES.index(until) + 1] if until in STAGES else ()
         if not stages:
             raise unknown_name("stage", until, STAGES[len(clips) :], where="--until")
+        if not public.has_keys(self.config, stages):
+            public.ready(self.config, stages)
         digests = [self.store.put_clip(clip) for clip in clips]
         records = list[StageRecord]()
-        for stage in stages:
+        for n, stage in enumerate(stages):
             key = stage_key(self.config, stage, prompt, seed, tuple(digests))
-            record = self.store.stage(key) or self.compute(stage, key, prompt, seed, digests)
+            record = self.store.stage(key)
+            if record is None:
+                public.ready(self.config, stages[n:])
+                record = self.compute(stage, key, prompt, seed, digests)
             records.append(record)
             digests.append(record.digest)
         return records
@@ -211,7 +222,7 @@ def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
         return []
     if len(start) == 1:
         return [start]
-    if config.mechanisms.v2v and len(start) > MOST_KEYFRAMES:
+    if config.mechanisms.v2v and config.v2v.kind == "diffusion" and len(start) > MOST_KEYFRAMES:
         raise InputError(
             f"the clip has {len(start)} frames and V2V takes up to {MOST_KEYFRAMES}; "
             "give a shorter clip, one with fewer frames a second, or switch v2v off"
@@ -222,7 +233,15 @@ def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:
 Depends = Callable[[PipelineConfig, str, int, tuple[str, ...]], dict[str, Any]]
 
 
+def _depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
+    if public.runs(config, stage):
+        return public.depends(config, stage, prompt, seed, inputs)
+    return _DEPENDS[stage](config, prompt, seed, inputs)
+
+
 def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
+    if config.t2i.source == "files":
+        return {"picture": sha256(find_picture(Path(config.t2i.folder), prompt)), "size": config.t2i.size}
     if config.t2i.source == "world":
         return {"world": [config.t2i.size, config.t2i.fault], "prompt": prompt, "seed": seed}
     return {"config": _numbers(config, "t2i"), "prompt": prompt, "seed": seed, "weights": _digests("generator")}
@@ -248,8 +267,10 @@ def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
 
 def _v2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:
     m = config.mechanisms
-    if not m.v2v:
+    if not m.v2v or config.v2v.kind == "bicubic":
         return {"bicubic": config.v2v.size, "inputs": inputs[1:2]}
+    if config.v2v.kind == "realesrgan":
+        return {"realesrgan": realesrgan.identity(config.v2v.upscaler), "size": config.v2v.size, "inputs": inputs[1:2]}
     if config.v2v.source == "world":
         return _rendered(config, config.v2v.size, prompt, seed)
     sees = [name for name in ("appearance_encoder", "controlnet") if m.v2v_reference and getattr(m, name)]
@@ -273,6 +294,7 @@ def _vfi(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         "inputs": inputs[2:3],
         "weights": weights.digest("vfi") if learned else None,
         **({"ffmpeg": ffmpeg_package()} if kind == "minterpolate" else {}),
+        **({"device": config.device} if learned and config.device != "cpu" else {}),
     }
 
 
@@ -281,7 +303,9 @@ _DEPENDS: dict[str, Depends] = {"t2i": _t2i, "i2v": _i2v, "v2v": _v2v, "vfi": _v
 
 def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dict[str, Any]:
     """A stage's settings as its networks read them: a window only if there is more than one, float32 without a word."""
-    numbers = getattr(config, stage).model_dump(exclude={"source", "fault", "window"})
+    numbers = getattr(config, stage).model_dump(
+        exclude={"source", "fault", "window", "scheduler", "folder", "kind", "upscaler"}
+    )
     if stage == "i2v" and frames_at_once(config.i2v.frames, config.i2v.window) < config.i2v.frames:
         numbers["window"] = frames_at_once(config.i2v.frames, config.i2v.window)
     if stage == "v2v" and config.v2v.window:  # of a clip whose length only the stage will know
@@ -305,9 +329,11 @@ Maker = Callable[[str, list[VideoClip], int], VideoClip]
 
 def maker(config: PipelineConfig, stage: str) -> Maker:
     """The stage as a function of prompt, the clips before it and seed; its networks are loaded when this returns."""
-    oracle = _oracle(config, stage)
-    if oracle is not None:
-        return oracle
+    if public.runs(config, stage):
+        return public.maker(config, stage)
+    other = _without_networks(config, stage)
+    if other is not None:
+        return other
     from magicvideo.models import pocket
     from magicvideo.stages.common import computed_in
     from magicvideo.stages.i2v import image_to_video
@@ -322,19 +348,34 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     if stage == "i2v":
         pocket.autoencoder(), pocket.generator(m.joint_training)
         return made(lambda prompt, clips, seed: image_to_video(config.i2v, m, prompt, clips[0], seed))
-    if stage == "v2v" and not m.v2v:
+    if stage == "v2v" and (not m.v2v or config.v2v.kind == "bicubic"):
         return lambda prompt, clips, seed: enlarge(config.v2v, clips[1])
+    if stage == "v2v" and config.v2v.kind == "realesrgan":
+        return _upscaler(config)
     if stage == "v2v":
         pocket.autoencoder(), pocket.refiner()
         return made(lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed))
-    model = pocket.interpolator() if m.vfi in ("fused", "edsc") else None
+    model = pocket.interpolator(config.device) if m.vfi in ("fused", "edsc") else None
     return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, model)
 
 
-def _oracle(config: PipelineConfig, stage: str) -> Maker | None:
-    """The world's renderer in the stage's place, if the configuration says so; V2V switched off stays bicubic."""
+def _upscaler(config: PipelineConfig) -> Maker:
+    """Real-ESRGAN in V2V's place, with as many threads as torch has when it is called."""
+    import torch
+
+    def net() -> Any:
+        return realesrgan.load(config.v2v.upscaler, torch.get_num_threads())
+
+    net()
+    return lambda prompt, clips, seed: realesrgan.upscale(config.v2v, clips[1], net())
+
+
+def _without_networks(config: PipelineConfig, stage: str) -> Maker | None:
+    """Files or the world's renderer in the stage's place, if the configuration says so; V2V off stays bicubic."""
     from magicvideo.stages.oracle import true_keyframes, true_picture
 
+    if stage == "t2i" and config.t2i.source == "files":
+        return lambda prompt, clips, seed: picture_from(config.t2i, prompt)
     if stage == "t2i" and config.t2i.source == "world":
         return lambda prompt, clips, seed: true_picture(config.t2i, prompt, seed)
     if stage == "i2v" and config.i2v.source == "world":

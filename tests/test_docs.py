@@ -103,7 +103,7 @@ def names(pages: list[Path]) -> list[str]:
 def check_values(verb: str, arguments: argparse.Namespace) -> None:
     """Names inside a command that only the verb itself would read. Raises `InputError` as the verb would."""
     if verb == "generate":
-        configuration(arguments.without, arguments.set)
+        configuration(arguments.without, arguments.set, arguments.preset)
     elif verb == "evaluate":
         find(arguments.suite).only(arguments.metrics.split(",") if arguments.metrics else None)
     elif verb == "train" and arguments.part not in (*PARTS, "all"):
@@ -257,6 +257,8 @@ def test_grids_in_pages_load(tmp_path: Path) -> None:
     for body in grids:
         path = tmp_path / "grid.yaml"
         path.write_text(body, encoding="utf-8")
+        for arm in yaml.safe_load(body).get("arms", ()):
+            (tmp_path / arm.get("videos", ".")).mkdir(parents=True, exist_ok=True)
         load_grid(path)
 
 

@@ -33,11 +33,13 @@ GROUND_MODULES = (
     "shared",
     "store_check",
     "index",
+    "checkpoints",
+    "presets",
 )
 GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
-PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline")
+PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline", "magicvideo.public")
 READINGS = tuple(
     f"ablations.{m}"
     for m in (
@@ -53,6 +55,9 @@ MAY_STAND_ON = {
     "magicvideo.noise_prior": NETWORKS,
     "magicvideo.stages": (*NETWORKS, "magicvideo.stages"),
     "magicvideo.pipeline": PIPELINE,
+    "magicvideo.public": (*PIPELINE, "magicvideo.estimate", "magicvideo.fitting"),
+    "magicvideo.fitting": GROUND,
+    "magicvideo.estimate": (*NETWORKS, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.train": (*PIPELINE, "magicvideo.train"),
     "magicvideo.gallery": PIPELINE,
     "evals": (*WORLD, "evals"),

@@ -59,22 +59,33 @@ def _as_it_is(decorated: Any = None, *_: Any, **__: Any) -> Any:
 
 
 with without(*UNUSED):
-    from diffusers.models.attention_processor import AttnProcessor, IPAdapterAttnProcessor
+    from diffusers.models.attention_processor import AttnProcessor, IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
     from diffusers.models.autoencoders.vae import VectorQuantizer
     from diffusers.models.controlnets.controlnet import ControlNetModel
     from diffusers.models.modeling_utils import no_init_weights
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.models.unets.unet_motion_model import MotionAdapter, UNetMotionModel
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
 __all__ = [
     "AttnProcessor",
+    "AutoencoderKL",
+    "AutoencoderKLTemporalDecoder",
     "ControlNetModel",
+    "DDIMScheduler",
     "DPMSolverMultistepScheduler",
+    "EulerDiscreteScheduler",
     "IPAdapterAttnProcessor",
+    "IPAdapterAttnProcessor2_0",
     "MotionAdapter",
     "UNet2DConditionModel",
     "UNetMotionModel",
+    "UNetSpatioTemporalConditionModel",
     "VectorQuantizer",
     "no_init_weights",
 ]

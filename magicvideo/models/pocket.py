@@ -53,11 +53,11 @@ def refiner() -> Refiner:
 
 
 @cache
-def interpolator() -> Interpolator:
+def interpolator(device: str = "cpu") -> Interpolator:
     with no_init_weights():
         model = Interpolator()
     model.load_state_dict(weights.load("vfi"))
-    return model.eval().requires_grad_(False)
+    return model.to(device).eval().requires_grad_(False)
 
 
 def _for_sampling(model: Network) -> Network:

@@ -62,7 +62,7 @@ def motion_unet(spatial: UNet2DConditionModel) -> UNetMotionModel:
         use_motion_mid_block=False,
     )
     unet = UNetMotionModel.from_unet2d(spatial, adapter, load_weights=False)
-    _share(spatial, unet)
+    share_spatial(spatial, unet)
     for name, module in unet.named_modules():
         if name.endswith("proj_out") and "motion_modules" in name:
             nn.init.zeros_(module.weight)
@@ -92,7 +92,8 @@ def _processor(unet: UNet2DConditionModel, name: str) -> nn.Module | AttnProcess
     return processor
 
 
-def _share(spatial: UNet2DConditionModel, motion: UNetMotionModel) -> None:
+def share_spatial(spatial: UNet2DConditionModel, motion: UNetMotionModel) -> None:
+    """Make the video UNet's spatial modules those of the image UNet."""
     for name in ("conv_in", "time_proj", "time_embedding", "conv_norm_out", "conv_act", "conv_out"):
         setattr(motion, name, getattr(spatial, name))
     pairs = [(spatial.mid_block, motion.mid_block)]
