@@ -23,7 +23,6 @@ from diffusers import (
 from PIL import Image
 from tiny_weights import configured
 
-from magicvideo import public
 from magicvideo.clip import VideoClip
 from magicvideo.config import Mechanisms, NoisePrior, PipelineConfig
 from magicvideo.models import public as networks
@@ -168,5 +167,4 @@ def main(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    assert public.VERSION
     print(json.dumps(main(Path(sys.argv[1]))))

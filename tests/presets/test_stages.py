@@ -55,7 +55,7 @@ def run(c: PipelineConfig, store: Store, prompt: str = PROMPT, seed: int = 1) ->
 
 
 def changed(one: dict[str, StageRecord], other: dict[str, StageRecord]) -> str:
-    """The stages whose clips differ. Where the clip does not, the key must not hide that it could."""
+    """The stages whose clips differ."""
     return " ".join(s for s in STAGES if one[s].digest != other[s].digest)
 
 
