@@ -24,6 +24,9 @@ MOST_AT_ONCE = 32
 MOST_KEYFRAMES = 256
 """The longest clip that is made, half a minute at 8 frames/s."""
 
+CHOICES = {"source", "fault", "window", "scheduler", "folder", "kind", "upscaler"}
+"""Fields of a stage that say who makes its clip and how. They enter a result's key, if at all, by what they lead to."""
+
 Compute = Literal["float32", "bfloat16"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
 VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]

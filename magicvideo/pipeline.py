@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 from magicvideo import public, weights
 from magicvideo.clip import VideoClip
-from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
+from magicvideo.config import CHOICES, MOST_KEYFRAMES, STAGES, PipelineConfig, frames_at_once
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.files import sha256
 from magicvideo.machine import peak_memory, reset_peak
+from magicvideo.public import Maker
 from magicvideo.runs import StageRecord, Store, content_key
 from magicvideo.stages import realesrgan
 from magicvideo.stages.files import find_picture, picture_from
@@ -303,9 +304,7 @@ _DEPENDS: dict[str, Depends] = {"t2i": _t2i, "i2v": _i2v, "v2v": _v2v, "vfi": _v
 
 def _numbers(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"]) -> dict[str, Any]:
     """A stage's settings as its networks read them: a window only if there is more than one, float32 without a word."""
-    numbers = getattr(config, stage).model_dump(
-        exclude={"source", "fault", "window", "scheduler", "folder", "kind", "upscaler"}
-    )
+    numbers = getattr(config, stage).model_dump(exclude=CHOICES)
     if stage == "i2v" and frames_at_once(config.i2v.frames, config.i2v.window) < config.i2v.frames:
         numbers["window"] = frames_at_once(config.i2v.frames, config.i2v.window)
     if stage == "v2v" and config.v2v.window:  # of a clip whose length only the stage will know
@@ -322,9 +321,6 @@ def _rendered(config: PipelineConfig, size: int, prompt: str, seed: int) -> dict
 
 def _digests(*parts: str) -> list[str]:
     return [weights.digest(part) for part in ("autoencoder", *parts)]
-
-
-Maker = Callable[[str, list[VideoClip], int], VideoClip]
 
 
 def maker(config: PipelineConfig, stage: str) -> Maker:

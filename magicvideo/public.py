@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 from magicvideo.clip import VideoClip
-from magicvideo.config import PipelineConfig
+from magicvideo.config import CHOICES, PipelineConfig
 from magicvideo.fitting import Plan
 from magicvideo.presets import Placed, Preset, files
 from magicvideo.presets.files import check, digests
@@ -75,7 +75,7 @@ def depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: 
     preset, name = config.public, cast(StageName, stage)
     assert preset is not None
     made, asked = preset.stages[name], getattr(config, name)
-    numbers = asked.model_dump(exclude={"source", "fault", "window", "scheduler", "folder", "kind", "upscaler"})
+    numbers = asked.model_dump(exclude=CHOICES)
     parts = _parts(config, preset, name)
     return {
         "public": [VERSION, made.model_dump(mode="json", exclude={"parts", "scheduler", "schedulers"})],
