@@ -23,11 +23,11 @@ from magicvideo import weights
 from magicvideo.train.loop import Training
 from magicvideo.world import Scene, render, sample_scene
 
-STEPS = 900
+STEPS = 1800
 BATCH = 32
 LENGTHS = (8, 9, 12, 16, 22, 32, 64, 94)
 EXCHANGED = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-PICTURES = 0.15
+PICTURES = 0.3
 """Share of clips that show a single picture."""
 IGNORED = -100
 

@@ -33,11 +33,16 @@ class Round:
     video_steps: int
     lr: float
     muon_lr: float
+    images: float = 1 / 3
+    """Share of the steps that show pictures, in joint training."""
 
 
-ROUNDS = (Round(1500, 8e-4, 0.02), Round(1600, 4e-4, 0.01), Round(1000, 4e-4, 0.01))
-IMAGE_SHARE = 3
-"""Joint training takes one image step after each two video steps."""
+ROUNDS = (
+    Round(1500, 8e-4, 0.02),
+    Round(1600, 4e-4, 0.01),
+    Round(1000, 4e-4, 0.01),
+    Round(600, 6e-4, 0.015, images=2 / 3),
+)
 CLIPS, FRAMES, SIZE = 12, 8, 64
 CLIP_SHIFT = 1.2
 """Clips are trained at higher noise than pictures: their frames share what they show, and motion is decided early."""
@@ -57,18 +62,15 @@ class Clips:
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """Joint training from T2I's weights; writes `generator`. `steps` counts video steps, of one round."""
-    return _train("generator", _joint_batch, IMAGE_SHARE / (IMAGE_SHARE - 1), resume, steps)
+    return _train("generator", resume, steps)
 
 
 def train_video_only(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """As many video steps from the same start without images; writes `generator-video-only`."""
-    return _train("generator-video-only", clip_batch, 1.0, resume, steps)
+    return _train("generator-video-only", resume, steps)
 
 
-def _train(
-    part: Literal["generator", "generator-video-only"], batch: Any, share: float, resume: bool, steps: int | None
-) -> dict[str, Any]:
-    """`share`: steps in all for each video step."""
+def _train(part: Literal["generator", "generator-video-only"], resume: bool, steps: int | None) -> dict[str, Any]:
     coder, model = t2i.load_autoencoder(), Generator()
     start = FOLDER / t2i.PART / "generator.pt"
     if not start.exists():
@@ -77,13 +79,10 @@ def _train(
     rounds = ROUNDS if steps is None else (replace(ROUNDS[0], video_steps=steps),)
     taken, seconds = list[int](), 0.0
     for number, each in enumerate(rounds, 1):
-        name, count = f"{part}-{number}", round(each.video_steps * share)
-        seed = 1 + number
-        training = Training(
-            name, model, count, each.lr, batch, lambda b: loss(coder, model, b), seed=seed, muon_lr=each.muon_lr
-        )
+        images = each.images if part == "generator" else 0.0
+        training = round_of(coder, model, f"{part}-{number}", each, images, seed=1 + number)
         training.run(resume)
-        taken.append(count)
+        taken.append(training.steps)
         seconds += training.seconds
     recipe = {
         "data": "world clips 8x64x64, blurred and compressed, of 32 (shape, colour) pairs"
@@ -98,6 +97,20 @@ def _train(
     return {"steps": taken, "seconds": recipe["seconds"], "figures": {}}
 
 
+def round_of(coder: Autoencoder, model: Generator, name: str, each: Round, images: float, seed: int) -> Training:
+    """One round of `model`, of as many video steps as `each` says and image steps up to that share of all."""
+    return Training(
+        name,
+        model,
+        round(each.video_steps / (1 - images)),
+        each.lr,
+        lambda rng: t2i.batch(rng) if rng.uniform() < images else clip_batch(rng),
+        lambda b: loss(coder, model, b),
+        seed=seed,
+        muon_lr=each.muon_lr,
+    )
+
+
 def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> dict[str, Tensor]:
     """The image loss for pictures, the clip loss for clips."""
     if isinstance(batch, t2i.Pictures):
@@ -110,17 +123,7 @@ def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> d
     keep = torch.rand(2, x0.shape[0]) >= DROP
     v = model.clip(diffusion.add_noise(x0, noise, t), t, dropped(condition, keep[0], keep[1]))
     error = (v.float() - diffusion.velocity(x0, noise, t)).square()
-    return {"clip": (error * moving(x0)).mean(), "plain": error.mean().detach()}
-
-
-def moving(x0: Tensor) -> Tensor:
-    """Weights [N,1,T,h,w] of mean 1 for latents [N,C,T,h,w]: what differs from the first frame counts most.
-
-    Most of a clip is background that the reference already tells; what moves is what I2V has to learn.
-    """
-    change = (x0 - x0[:, :, :1]).square().mean(1, keepdim=True)
-    weight = 1 + MOVING * change / (change + 0.5)
-    return weight / weight.mean((1, 2, 3, 4), keepdim=True)
+    return {"clip": (error * t2i.where_changed(x0, x0[:, :, :1], MOVING)).mean(), "plain": error.mean().detach()}
 
 
 @torch.no_grad()
@@ -141,7 +144,3 @@ def clip_batch(rng: np.random.Generator) -> Clips:
     times = np.linspace(0, 1, FRAMES)
     frames = np.stack([poor(render(s, times, SIZE), rng) for s in scenes])
     return Clips(torch.from_numpy(frames), token_ids(t2i.captions(scenes, rng)))
-
-
-def _joint_batch(rng: np.random.Generator) -> Clips | t2i.Pictures:
-    return t2i.batch(rng) if rng.uniform() < 1 / IMAGE_SHARE else clip_batch(rng)
