@@ -6,8 +6,10 @@ it; where one is not made yet, a placeholder stands for it, so that stages which
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -126,13 +128,26 @@ def expand(grid: Grid) -> tuple[Item, ...]:
 
 def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:
     """Look up every stage of every item in the store, as it is now."""
-    bound, looked = dict[str, BoundKey](), _Looked(Index.of(store))
-    planned = list[Planned]()
-    for item in items:
-        if item.arm.name not in bound:
-            bound[item.arm.name] = keys(item.arm.config)
-        planned.append(Planned(item, _chain(item, bound[item.arm.name], looked)))
+    bound, planned = dict[str, BoundKey](), list[Planned]()
+    with without_collection():
+        looked = _Looked(Index.of(store))
+        for item in items:
+            if item.arm.name not in bound:
+                bound[item.arm.name] = keys(item.arm.config)
+            planned.append(Planned(item, _chain(item, bound[item.arm.name], looked)))
     return Plan(tuple(planned))
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: it would look through a million new objects again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _Looked:

@@ -30,7 +30,7 @@ class Index:
     store: Store
     keys: frozenset[str]
     digests: frozenset[str]
-    packed: Mapping[str, bytes]
+    packed: Mapping[str, str]
 
     @classmethod
     def of(cls, store: Store) -> Index:
@@ -54,7 +54,7 @@ def pack(store: Store) -> bool:
         return False
     with atomic_path(_pack(store)) as temporary, temporary.open("wb") as file:
         file.write(HEAD)
-        file.writelines(b"%s %s\n" % (k.encode(), line) for k, line in index.packed.items() if k in index.keys)
+        file.writelines(f"{k} {line}\n".encode() for k, line in index.packed.items() if k in index.keys)
         for key in sorted(missing):
             record = store.record(key)
             if record is not None:
@@ -66,7 +66,7 @@ def _pack(store: Store) -> Path:
     return store.root / "records.pack"
 
 
-def _unpacked(path: Path) -> dict[str, bytes]:
+def _unpacked(path: Path) -> dict[str, str]:
     """Key -> its line, not parsed yet. A file that is something else counts as absent."""
     try:
         content = path.read_bytes()
@@ -74,10 +74,11 @@ def _unpacked(path: Path) -> dict[str, bytes]:
         return {}
     if not content.startswith(HEAD):
         return {}
-    return {line[:64].decode(): line[65:] for line in content[len(HEAD) :].splitlines() if line[64:65] == b" "}
+    lines = content[len(HEAD) :].decode("ascii", "replace").split("\n")
+    return {line[:64]: line[65:] for line in lines if line[64:65] == " "}
 
 
-def _parsed(key: str, line: bytes) -> StageRecord | None:
+def _parsed(key: str, line: str) -> StageRecord | None:
     try:
         return StageRecord(key, *json.loads(line))
     except (ValueError, TypeError):
