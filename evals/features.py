@@ -81,7 +81,10 @@ class Perceptual(Protocol):
     def id(self) -> str: ...
 
     def distance(self, a: Frames, b: Frames) -> Array:
-        """a, b: uint8 [N,3,H,W], the same shape -> [N] >= 0, 0 for equal pictures; batched inside."""
+        """a: uint8 [N,3,H,W], b: the same shape, or one picture -> [N] >= 0, 0 for equal pictures; batched inside."""
+
+    def steps(self, frames: Frames) -> Array:
+        """uint8 [T,3,H,W] -> [T-1], each frame to the next."""
 
 
 class PairBackbone(Protocol):
@@ -116,12 +119,7 @@ class Steps:
         return f"{self.perceptual.id}/steps"
 
     def observe(self, clips: Sequence[VideoClip]) -> list[Arrays]:
-        return [{"distance": self._distances(c.frames)} for c in clips]
-
-    def _distances(self, frames: Frames) -> Array:
-        if len(frames) < 2:
-            return np.zeros(0, np.float32)
-        return np.asarray(self.perceptual.distance(frames[:-1], frames[1:]), np.float32)
+        return [{"distance": np.asarray(self.perceptual.steps(c.frames), np.float32)} for c in clips]
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,7 @@ class ToReference:
 
     def _distances(self, clip: VideoClip, reference: VideoClip) -> Array:
         picture = resize(VideoClip(reference.frames[:1], reference.fps), *clip.size).frames
-        same = np.ascontiguousarray(np.broadcast_to(picture, clip.frames.shape))
-        return np.asarray(self.perceptual.distance(clip.frames, same), np.float32)
+        return np.asarray(self.perceptual.distance(clip.frames, picture), np.float32)
 
 
 @dataclass(frozen=True)

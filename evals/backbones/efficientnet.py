@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import lpips
-import numpy as np
 import timm
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evals.backbones.checkpoint import filled, tensors
-from evals.backbones.frames import CHUNK, floats, over_frames
-from evals.features import Array, Arrays
+from evals.backbones.feature_distance import FeatureDistance, Features, baseline
+from evals.backbones.frames import floats, over_frames
+from evals.features import Arrays
 from evals.fetch import Found
 from magicvideo.clip import Frames, VideoClip
 from magicvideo.errors import InputError
@@ -46,39 +45,25 @@ class EfficientNet:
         return F.normalize(self.network(normalised(resized(floats(frames), [SIDE, SIDE]))), dim=-1)
 
 
-class EfficientNetPerceptual:
-    """A perceptual distance of LPIPS's form without learned weights (Zhang 2018, 'baseline'): five feature maps at 1/2
-    to 1/32 of the side, unit length over channels, squared difference summed over channels, mean over space, sum over
-    maps. Pictures at their own size, or scaled down to a longer side of 256. It is not AlexNet's LPIPS: its values
-    stand beside none published."""
+class EfficientNetPerceptual(FeatureDistance):
+    """A perceptual distance of LPIPS's form without learned weights ('baseline'): five feature maps at 1/2 to 1/32 of
+    the side. Pictures at their own size, or scaled down to a longer side of 256; `InputError` below 32 pixels a side.
+    It is not AlexNet's LPIPS: its values stand beside none published."""
+
+    least_side = LEAST_SIDE
 
     def __init__(self, found: Found) -> None:
         self.network = network(found, features_only=True)
         self.id = f"efficientnet-lite0-perceptual:{found.short}:baseline,sum5,max{LONGEST}"
 
-    @torch.inference_mode()
-    def distance(self, a: Frames, b: Frames) -> Array:
-        """a, b: uint8 [N,3,H,W], the same shape -> float32 [N] >= 0; 0 for equal pictures, symmetric. `InputError`
-        below 32 pixels a side."""
-        if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-            raise ValueError(f"needs two uint8 arrays of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
-        if min(a.shape[2:]) < LEAST_SIDE:
-            raise InputError(f"{a.shape[3]} x {a.shape[2]} pixels: this distance needs {LEAST_SIDE} a side at least")
-        parts = [self._distance(a[i : i + CHUNK], b[i : i + CHUNK]) for i in range(0, len(a), CHUNK)]
-        return torch.cat(parts).numpy() if parts else np.zeros(0, np.float32)
-
-    def _distance(self, a: Frames, b: Frames) -> Tensor:
-        total = torch.zeros(len(a))
-        for one, two in zip(self._maps(a), self._maps(b), strict=True):
-            apart = (lpips.normalize_tensor(one) - lpips.normalize_tensor(two)) ** 2
-            total = total + lpips.spatial_average(apart.sum(1, keepdim=True)).flatten().cpu()
-        return total
-
-    def _maps(self, frames: Frames) -> list[Tensor]:
+    def features(self, frames: Frames) -> Features:
         longer = max(frames.shape[2:])
         scale = min(1.0, LONGEST / longer)
         size = [max(LEAST_SIDE, round(side * scale)) for side in frames.shape[2:]]
-        return list(self.network(normalised(resized(floats(frames), size))))
+        return [lpips.normalize_tensor(layer) for layer in self.network(normalised(resized(floats(frames), size)))]
+
+    def between(self, a: Features, b: Features) -> Tensor:
+        return baseline(a, b)
 
 
 def network(found: Found, **form: Any) -> Any:

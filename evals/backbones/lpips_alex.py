@@ -6,46 +6,37 @@ import warnings
 from typing import Any
 
 import lpips
-import numpy as np
 import torch
+from torch import Tensor
 
 from evals.backbones.checkpoint import filled, tensors
-from evals.backbones.frames import CHUNK, floats
-from evals.features import Array
+from evals.backbones.feature_distance import FeatureDistance, Features
+from evals.backbones.frames import floats
 from evals.fetch import Found
 from magicvideo.clip import Frames
 from magicvideo.errors import InputError
 
-LEAST_SIDE = 32
-"""Below it nothing is left for AlexNet's deeper layers."""
-CHUNK_PIXELS = 4 << 20
 LAYERS = {0: (0,), 1: (3,), 2: (6,), 3: (8,), 4: (10,)}
 """Of torchvision's `features`: the convolutions in each of LPIPS's five slices."""
 
 
-class LpipsAlex:
-    """Pictures at their own size, in [-1,1], float32: no resizing. Pictures go through in chunks that depend on their
-    size alone."""
+class LpipsAlex(FeatureDistance):
+    """Pictures at their own size, in [-1,1], float32: no resizing. `InputError` below 32 pixels a side."""
+
+    least_side = 32  # below it nothing is left for AlexNet's deeper layers
 
     def __init__(self, trunk: Found, heads: Found) -> None:
         self.network = _network(trunk, heads)
         self.id = f"lpips-alex-v0.1:{trunk.short}+{heads.short}:own-size,[-1,1]"
 
-    @torch.inference_mode()
-    def distance(self, a: Frames, b: Frames) -> Array:
-        """a, b: uint8 [N,3,H,W], the same shape -> float32 [N] >= 0; 0 for equal pictures. Raises `InputError` below 32
-        pixels a side."""
-        if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-            raise ValueError(f"needs two uint8 arrays of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
-        h, w = a.shape[2:]
-        if min(h, w) < LEAST_SIDE:
-            raise InputError(f"{w} x {h} pixels: LPIPS on AlexNet needs {LEAST_SIDE} a side at least")
-        step = max(1, min(CHUNK, CHUNK_PIXELS // (h * w)))
-        parts = [self._distance(a[i : i + step], b[i : i + step]) for i in range(0, len(a), step)]
-        return torch.cat(parts).numpy() if parts else np.zeros(0, np.float32)
+    def features(self, frames: Frames) -> Features:
+        layers = self.network.net(self.network.scaling_layer(floats(frames) * 2 - 1))
+        return [lpips.normalize_tensor(layer) for layer in layers]
 
-    def _distance(self, a: Frames, b: Frames) -> torch.Tensor:
-        return self.network(floats(a) * 2 - 1, floats(b) * 2 - 1).flatten().cpu()
+    def between(self, a: Features, b: Features) -> Tensor:
+        """Squared differences, weighted by channel with the learned heads; mean over space, sum over layers."""
+        parts = [head((one - two) ** 2) for head, one, two in zip(self.network.lins, a, b, strict=True)]
+        return torch.stack([lpips.spatial_average(part).flatten() for part in parts]).sum(0)
 
 
 def _network(trunk: Found, heads: Found) -> Any:

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evals.backbones.frames import CHUNK
+from evals.backbones.feature_distance import FeatureDistance, Features, baseline
 from evals.backbones.reader import ReaderNet
-from evals.features import Array
 from magicvideo import weights
 from magicvideo.clip import Frames
 
@@ -36,19 +35,14 @@ class PerceptualDistance(nn.Module):
         self.trunk = reader.trunk.requires_grad_(False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        total = a.new_zeros(len(a))
-        for one, two in zip(self.trunk(a), self.trunk(b), strict=True):
-            apart = (_unit(one) - _unit(two)) ** 2
-            total = total + lpips.spatial_average(apart.sum(1, keepdim=True)).flatten()
-        return total
+        return baseline(self.features(a), self.features(b))
+
+    def features(self, pictures: Tensor) -> Features:
+        """Four layers, of unit length over channels. The tiny addend keeps the gradient finite where all are 0."""
+        return [lpips.normalize_tensor(layer.float() + 1e-12) for layer in self.trunk(pictures)]
 
 
-def _unit(features: Tensor) -> Tensor:
-    """Unit length over channels. The tiny addend keeps the gradient finite where every channel is 0."""
-    return lpips.normalize_tensor(features.float() + 1e-12)
-
-
-class PocketPerceptual:
+class PocketPerceptual(FeatureDistance):
     """`PerceptualDistance` for uint8 pictures: as floats in [0,1] at their own size; if the longer side is above 256,
     scaled down to 256 (bilinear, antialiased, both sides by the same factor)."""
 
@@ -56,14 +50,11 @@ class PocketPerceptual:
         self.network = PerceptualDistance().eval()
         self.id = f"pocket-perceptual-v1:{weights.digest('reader')[:12]}:baseline,sum4,max{LONGEST}"
 
-    @torch.inference_mode()
-    def distance(self, a: Frames, b: Frames) -> Array:
-        """a, b: uint8 [N,3,H,W], the same shape -> float32 [N] >= 0; 0 for equal pictures, symmetric."""
-        if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-            raise ValueError(f"needs two uint8 arrays of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
-        starts = range(0, len(a), CHUNK)
-        parts = [self.network(_floats(a[i : i + CHUNK]), _floats(b[i : i + CHUNK])) for i in starts]
-        return torch.cat(parts).numpy() if parts else np.zeros(0, np.float32)
+    def features(self, frames: Frames) -> Features:
+        return self.network.features(_floats(frames))
+
+    def between(self, a: Features, b: Features) -> Tensor:
+        return baseline(a, b)
 
 
 def _floats(frames: Frames) -> Tensor:

@@ -3,8 +3,8 @@
 Prints ratios taken in one run, so that a busy machine moves both sides. Three parts, by name:
   overhead   the pocket suite on N clips against one decode and one look of each network, in CPU time
   memory     peak resident memory over growing numbers of clips
-  scripts    ten metrics on AlexNet's LPIPS and an open_clip model with random weights, against one script per
-             metric that uses `lpips`, `torchmetrics` and `open_clip` and decodes by itself, on the same weights
+  scripts    eleven metrics of the suite `standard` on checkpoints with random weights, against one script a metric
+             that uses `lpips`, `torchmetrics` or `open_clip` and decodes by itself, on the same files
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 
 from evals import Item, evaluate
+from evals.checkpoints import CHECKPOINTS
+from evals.fetch import GIVEN
 from evals.suites import POCKET
 from magicvideo.clip import read_clip, write_preview
 from magicvideo.world import render_clip, sample_scene
 
 PROMPT = "a red star bouncing on a striped background"
-CLIP_MODEL = "RN50"
-SIDE = 224
 
 
 def cpu() -> float:
@@ -98,166 +98,126 @@ def memory(counts: list[int]) -> None:
         print(f"  {count:>4} clips of 6 MB: {done.stdout.strip()} MiB at most", flush=True)
 
 
-def networks() -> dict[str, Any]:
-    """Random weights, the same in every process."""
-    import lpips
-    import open_clip
-    import torch
-
-    torch.manual_seed(0)
-    clip = open_clip.create_model(CLIP_MODEL, pretrained=None).eval().requires_grad_(False)
-    torch.manual_seed(1)
-    distance = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False).eval().requires_grad_(False)
-    return {"clip": clip, "lpips": distance, "tokenizer": open_clip.get_tokenizer(CLIP_MODEL)}
-
-
 REFERENCE = """
 import sys, json
-sys.path.insert(0, {here!r})
+from pathlib import Path
 import av, numpy as np, torch
-from evaluation import networks, SIDE, PROMPT
-metric, paths = sys.argv[1], sys.argv[2:]
+metric, folder, paths = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 torch.set_grad_enabled(False)
 def read(path):
     with av.open(path) as source:
-        frames = np.stack([f.to_ndarray(format="rgb24") for f in source.decode(video=0)])
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
-if metric in ("psnr", "ssim", "flicker"):
+        return np.stack([f.to_ndarray(format="rgb24") for f in source.decode(video=0)])
+def tensor(frames):
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+if metric in ("psnr_truth", "ssim_truth"):
     import torchmetrics.functional.image as tm
+elif "lpips" in metric or metric == "tlp":
+    import os
+    os.environ["TORCH_HOME"] = str(folder)
+    import lpips
+    net = lpips.LPIPS(net="alex", verbose=False)
+    def distance(a, b): return net(a * 2 - 1, b * 2 - 1)
 else:
-    nets = networks()
-def embed(x):
-    x = torch.nn.functional.interpolate(x.float() / 255, size=SIDE, mode="bicubic", antialias=True, align_corners=False)
-    return torch.nn.functional.normalize(nets["clip"].encode_image((x - 0.45) / 0.27), dim=-1)
-def score(x):
-    f = x.float() / 255
-    if metric == "flicker": return 1 - (f[1:] - f[:-1]).abs().mean()
-    if metric == "psnr": return tm.peak_signal_noise_ratio(f[1:], f[:-1], data_range=1.0)
-    if metric == "ssim": return tm.structural_similarity_index_measure(f[1:], f[:-1], data_range=1.0)
-    if metric == "lpips_steps": return nets["lpips"](f[1:] * 2 - 1, f[:-1] * 2 - 1).mean()
-    if metric == "lpips_first": return nets["lpips"](f * 2 - 1, (f[:1] * 2 - 1).expand_as(f)).mean()
-    if metric == "lpips_worst": return nets["lpips"](f[1:] * 2 - 1, f[:-1] * 2 - 1).max()
-    e = embed(x)
+    import open_clip
+    from PIL import Image
+    file = "ViT-L-14.pt" if "laion" in metric else "ViT-B-32.pt"
+    model = open_clip.load_openai_model(str(folder / file), precision="fp32", device="cpu")
+    transform = open_clip.image_transform(224, is_train=False)
+    def embed(frames):
+        x = torch.stack([transform(Image.fromarray(f)) for f in frames])
+        return torch.nn.functional.normalize(model.encode_image(x), dim=-1)
+def score(path):
+    frames = read(path)
+    if metric == "lpips_reference":
+        x = tensor(frames)
+        return distance(x, tensor(read(other(path))[:1]).expand_as(x)).mean()
+    if metric == "temporal_lpips":
+        x = tensor(frames)
+        return distance(x[:-1], x[1:]).mean()
+    if metric == "lpips_truth": return distance(tensor(frames), tensor(read(other(path)))).mean()
+    if metric == "tlp":
+        x, y = tensor(frames), tensor(read(other(path)))
+        return 100 * (distance(x[:-1], x[1:]) - distance(y[:-1], y[1:])).abs().mean()
+    if metric == "psnr_truth":
+        return np.mean([float(tm.peak_signal_noise_ratio(a[None], b[None], data_range=1.0))
+                        for a, b in zip(tensor(frames), tensor(read(other(path))))])
+    if metric == "ssim_truth":
+        return tm.structural_similarity_index_measure(tensor(frames), tensor(read(other(path))), data_range=1.0)
+    e = embed(frames)
     if metric == "clip_score":
-        text = nets["clip"].encode_text(nets["tokenizer"]([PROMPT]))
+        text = model.encode_text(open_clip.get_tokenizer("ViT-B-32")([PROMPT]))
         return (e @ torch.nn.functional.normalize(text, dim=-1).T).mean()
     if metric == "clip_temporal": return (e[1:] * e[:-1]).sum(-1).mean()
-    if metric == "clip_first": return (e @ e[0]).mean()
-    return (e[1:] * e[:-1]).sum(-1).min()
-print(json.dumps([float(score(read(p))) for p in paths]))
+    if metric == "clip_reference": return (e @ embed(read(other(path))[:1])[0]).mean()
+    state = torch.load(folder / HEADS[metric])
+    if metric == "aesthetic_laion_linear": return (e @ state["weight"].T + state["bias"]).mean()
+    for layer in (0, 2, 4, 6, 7):
+        e = e @ state[f"layers.{layer}.weight"].T + state[f"layers.{layer}.bias"]
+    return e.mean()
+def other(path):
+    n = paths.index(path)
+    return paths[n - 1]
+PROMPT, HEADS = PROMPT_, HEADS_
+print(json.dumps([float(score(path)) for path in paths]))
 """
 NAMES = (
-    "clip_score", "clip_temporal", "clip_first", "clip_worst",
-    "lpips_steps", "lpips_first", "lpips_worst", "psnr", "ssim", "flicker",
+    "clip_score", "clip_temporal", "clip_reference", "aesthetic_laion_linear", "aesthetic_laion_mlp",
+    "lpips_reference", "temporal_lpips", "lpips_truth", "tlp", "psnr_truth", "ssim_truth",
 )  # fmt: skip
 
 OURS = """
 import sys, json
-sys.path.insert(0, {here!r})
+from dataclasses import replace
 from pathlib import Path
-from evaluation import our_suite, PROMPT
-from evals import evaluate, Item
-found = evaluate([Item(p, Path(p), PROMPT, p) for p in sys.argv[1:]], our_suite(), progress=False)
-print(json.dumps({{m: [r.value for r in found.rows if r.metric == m] for m in found.scores}}))
+from evals import Item, evaluate
+from evals.checkpoints import CHECKPOINTS
+from magicvideo.files import sha256
+folder, names, paths = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:]
+for name, entry in CHECKPOINTS.items():
+    if (folder / entry.file).is_file():
+        CHECKPOINTS[name] = replace(entry, sha256=sha256(folder / entry.file))
+items = [Item(p, Path(p), PROMPT_, p, Path(paths[n - 1]), Path(paths[n - 1])) for n, p in enumerate(paths)]
+found = evaluate(items, "standard", names, progress=False)
+print(json.dumps({m: [r.value for r in found.rows if r.metric == m] for m in names}))
 """
 
 
-def our_suite() -> Any:
-    """The same ten metrics as a suite: three networks, each looked through once."""
-    import torch
-    import torchmetrics.functional.image as tm
+def checkpoints(folder: Path) -> None:
+    """Random weights in the true formats; AlexNet also where `lpips` lets torchvision look for it."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "evals" / "backbones"))
+    from random_checkpoints import make_checkpoints
 
-    from evals.metric import Metric, Need
-    from evals.suite import Suite
-
-    class Clip:
-        id, frames = "clip", "per_clip"
-
-        def __init__(self) -> None:
-            self.nets = networks()
-
-        @torch.inference_mode()
-        def observe(self, clips: Any) -> Any:
-            return [{"image": self._embed(torch.tensor(c.frames)).numpy()} for c in clips]
-
-        def _embed(self, x: Any) -> Any:
-            x = torch.nn.functional.interpolate(
-                x.float() / 255, size=SIDE, mode="bicubic", antialias=True, align_corners=False
-            )
-            return torch.nn.functional.normalize(self.nets["clip"].encode_image((x - 0.45) / 0.27), dim=-1)
-
-        @torch.inference_mode()
-        def text(self, prompts: Any) -> Any:
-            tokens = self.nets["tokenizer"](list(prompts))
-            return torch.nn.functional.normalize(self.nets["clip"].encode_text(tokens), dim=-1).numpy()
-
-    class Lpips:
-        id, frames = "lpips", "per_clip"
-
-        def __init__(self) -> None:
-            self.net = networks()["lpips"]
-
-        @torch.inference_mode()
-        def observe(self, clips: Any) -> Any:
-            return [self._look(torch.tensor(c.frames).float() / 255 * 2 - 1) for c in clips]
-
-        def _look(self, f: Any) -> Any:
-            first = self.net(f, f[:1].expand_as(f)).flatten()
-            return {"steps": self.net(f[1:], f[:-1]).flatten().numpy(), "first": first.numpy()}
-
-    class Pixels:
-        id, frames = "pixels", "per_clip"
-
-        @torch.inference_mode()
-        def observe(self, clips: Any) -> Any:
-            return [self._look(torch.tensor(c.frames).float() / 255) for c in clips]
-
-        def _look(self, f: Any) -> Any:
-            return {
-                "change": (f[1:] - f[:-1]).abs().mean()[None].numpy(),
-                "psnr": tm.peak_signal_noise_ratio(f[1:], f[:-1], data_range=1.0)[None].numpy(),
-                "ssim": tm.structural_similarity_index_measure(f[1:], f[:-1], data_range=1.0)[None].numpy(),
-            }
-
-    clip, text, lp, px = Need("clip"), Need("clip", of="prompt"), Need("lpips"), Need("pixels")
-    values: dict[str, Any] = {
-        "clip_score": ((clip, text), lambda s: (s[clip]["image"] @ s[text]["text"]).mean()),
-        "clip_temporal": ((clip,), lambda s: (s[clip]["image"][1:] * s[clip]["image"][:-1]).sum(1).mean()),
-        "clip_first": ((clip,), lambda s: (s[clip]["image"] @ s[clip]["image"][0]).mean()),
-        "clip_worst": ((clip,), lambda s: (s[clip]["image"][1:] * s[clip]["image"][:-1]).sum(1).min()),
-        "lpips_steps": ((lp,), lambda s: s[lp]["steps"].mean()),
-        "lpips_first": ((lp,), lambda s: s[lp]["first"].mean()),
-        "lpips_worst": ((lp,), lambda s: s[lp]["steps"].max()),
-        "psnr": ((px,), lambda s: s[px]["psnr"][0]),
-        "ssim": ((px,), lambda s: s[px]["ssim"][0]),
-        "flicker": ((px,), lambda s: 1 - s[px]["change"][0]),
-    }
-    metrics = tuple(
-        Metric(name, name, "", None, "", name, needs, lambda s, v=value: float(v(s)))
-        for name, (needs, value) in values.items()
-    )
-    return Suite("benchmark", metrics, {"clip": Clip, "lpips": Lpips, "pixels": Pixels})
+    make_checkpoints(folder)
+    alexnet = CHECKPOINTS["alexnet"].file
+    (folder / "hub" / "checkpoints").mkdir(parents=True)
+    os.link(folder / alexnet, folder / "hub" / "checkpoints" / alexnet)
 
 
 def scripts(count: int) -> None:
-    """Ten scripts, each a process that loads its network and decodes, against one process of ours."""
-    here = str(Path(__file__).parent)
+    """A script a metric, each a process that loads its network and decodes, against one process of ours."""
+    heads = {f"aesthetic_laion_{kind}": CHECKPOINTS[f"laion-{kind}"].file for kind in ("linear", "mlp")}
+    theirs_code = REFERENCE.replace("PROMPT_", repr(PROMPT)).replace("HEADS_", repr(heads))
     with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "checkpoints"
+        folder.mkdir()
+        checkpoints(folder)
         paths = [str(path) for path in write_clips(Path(name), count)]
+        os.environ |= {"MAGICVIDEO_OFFLINE": "1", GIVEN: str(folder), "XDG_CACHE_HOME": name}
         theirs, found = 0.0, dict[str, list[float]]()
         for metric in NAMES:
-            call = [sys.executable, "-W", "ignore", "-c", REFERENCE.format(here=here), metric, *paths]
+            call = [sys.executable, "-W", "ignore", "-c", theirs_code, metric, str(folder), *paths]
             seconds, _ = timed(lambda c=call, m=metric: found.update({m: _run(c)}))
             theirs += seconds
-            print(f"  script {metric:<14} {seconds:7.2f} CPU s", flush=True)
-        ours, mine = 0.0, dict[str, list[float]]()
-        call = [sys.executable, "-W", "ignore", "-c", OURS.format(here=here), *paths]
+            print(f"  script {metric:<22} {seconds:7.2f} CPU s", flush=True)
+        mine = dict[str, list[float]]()
+        ours_code = OURS.replace("PROMPT_", repr(PROMPT))
+        call = [sys.executable, "-W", "ignore", "-c", ours_code, str(folder), ",".join(NAMES), *paths]
         ours, _ = timed(lambda: mine.update(_run(call)))
-    apart = max(abs(a - b) for m in NAMES for a, b in zip(mine[m], found[m], strict=True))
-    print(
-        f"{count} clips, {len(NAMES)} metrics: scripts {theirs:.1f}, evaluate {ours:.1f} CPU s: {theirs / ours:.1f} x"
-    )
-    print(f"  largest difference between a script's value and ours: {apart:.1e}")
+    print(f"{count} clips, {len(NAMES)} metrics of the suite `standard`: ", end="")
+    print(f"scripts {theirs:.1f}, evaluate {ours:.1f} CPU s: {theirs / ours:.1f} x")
+    for metric in NAMES:
+        apart = max(abs(a - b) for a, b in zip(mine[metric], found[metric], strict=True))
+        print(f"  {metric:<22} largest difference between a script's value and ours: {apart:.1e}")
 
 
 def _run(call: list[str]) -> Any:

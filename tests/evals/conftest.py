@@ -57,6 +57,9 @@ class SquaredError:
     def distance(self, a: Frames, b: Frames) -> Array:
         return (((a.astype(np.float32) - b) / 255) ** 2).mean(axis=(1, 2, 3))
 
+    def steps(self, frames: Frames) -> Array:
+        return self.distance(frames[:-1], frames[1:])
+
 
 @dataclass
 class MeanColour:

@@ -59,8 +59,11 @@ class _Brightness:
     id = "brightness"
 
     def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        assert a.shape == b.shape
+        assert a.shape[1:] == b.shape[1:]
         return np.abs(a.mean((1, 2, 3)) - b.mean((1, 2, 3))).astype(np.float32)
+
+    def steps(self, frames: np.ndarray) -> np.ndarray:
+        return self.distance(frames[:-1], frames[1:])
 
 
 def levels(*values: int, size: tuple[int, int] = (8, 8)) -> VideoClip:

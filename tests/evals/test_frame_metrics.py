@@ -55,6 +55,9 @@ class SquaredError:
     def distance(self, a: Any, b: Any) -> Any:
         return (((a.astype(np.float32) - b) / 255) ** 2).mean(axis=(1, 2, 3))
 
+    def steps(self, frames: Any) -> Any:
+        return self.distance(frames[:-1], frames[1:])
+
 
 METRICS = (
     clip_reference.METRIC,

@@ -107,7 +107,7 @@ def test_the_perceptual_distance_is_of_lpips_form(bikes: VideoClip) -> None:
     found = backbone.distance(a, b)
     np.testing.assert_allclose(found, backbone.distance(b, a), atol=1e-6)
     with torch.inference_mode():
-        maps = [(x, y) for x, y in zip(backbone._maps(a), backbone._maps(b), strict=True)]
+        maps = list(zip(backbone.features(a), backbone.features(b), strict=True))
         cosines = [F.cosine_similarity(x, y, dim=1).mean((1, 2)) for x, y in maps]
     assert len(maps) == 5
     np.testing.assert_allclose(found, sum(2 - 2 * c for c in cosines).numpy(), atol=1e-4)

@@ -71,3 +71,23 @@ def test_unlike_shapes_and_floats_are_refused(untrained: Path) -> None:
         backbone.distance(pictures(2), pictures(3))
     with pytest.raises(ValueError, match="uint8"):
         backbone.distance(pictures(1) / 255, pictures(1))
+
+
+def test_a_picture_goes_through_the_network_once_whatever_it_is_compared_with(untrained: Path) -> None:
+    backbone, frames = load("pocket-perceptual"), pictures(70)
+    steps = backbone.distance(frames[:-1], frames[1:])
+    to_first = backbone.distance(frames, np.broadcast_to(frames[:1], frames.shape))
+    seen, look = list[int](), backbone.features
+    backbone.features = lambda some: seen.append(len(some)) or look(some)
+    np.testing.assert_allclose(backbone.steps(frames), steps, atol=1e-6)
+    assert sum(seen) == 70
+    seen.clear()
+    np.testing.assert_allclose(backbone.distance(frames, frames[:1]), to_first, atol=1e-6)
+    assert sum(seen) == 71
+
+
+def test_one_frame_has_no_step_and_other_shapes_are_refused(untrained: Path) -> None:
+    backbone = load("pocket-perceptual")
+    assert backbone.steps(pictures(1)).shape == (0,)
+    with pytest.raises(ValueError, match="two uint8 arrays of one shape"):
+        backbone.distance(pictures(4), pictures(3))

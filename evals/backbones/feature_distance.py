@@ -1,0 +1,91 @@
+"""Distances of LPIPS's form (Zhang 2018, arXiv 1801.03924, equation 1): what their networks share.
+
+A network gives a picture's features, unit length over channels at every place; the distance of two pictures is a sum
+over layers of means over space of weighted squared differences. So a picture that is compared with two others goes
+through the network once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import lpips
+import numpy as np
+import torch
+from torch import Tensor
+
+from evals.backbones.frames import CHUNK
+from evals.features import Array
+from magicvideo.clip import Frames
+from magicvideo.errors import InputError
+
+CHUNK_PIXELS = 4 << 20
+Features = list[Tensor]
+"""One [N,C,h,w] a layer."""
+
+
+class FeatureDistance(ABC):
+    """Pictures go through the network in chunks that depend on their size alone."""
+
+    least_side = 1
+    """Smaller pictures are an `InputError`."""
+
+    @abstractmethod
+    def features(self, frames: Frames) -> Features:
+        """uint8 [N,3,H,W] -> each layer's features, of unit length over channels."""
+
+    @abstractmethod
+    def between(self, a: Features, b: Features) -> Tensor:
+        """Features of N pictures and of N others, or of one -> float32 [N] >= 0."""
+
+    @torch.inference_mode()
+    def distance(self, a: Frames, b: Frames) -> Array:
+        """a: uint8 [N,3,H,W], b: the same shape, or one picture [1,3,H,W] -> float32 [N] >= 0; 0 for equal pictures."""
+        if a.shape[1:] != b.shape[1:] or len(b) not in (1, len(a)) or a.dtype != np.uint8 or b.dtype != np.uint8:
+            raise ValueError(f"needs two uint8 arrays of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
+        self._check(a)
+        one = self.features(b) if len(b) == 1 and len(a) > 1 else None
+        parts = [
+            self.between(self.features(a[i:j]), self.features(b[i:j]) if one is None else one)
+            for i, j in _chunks(a)
+        ]  # fmt: skip
+        return _joined(parts)
+
+    @torch.inference_mode()
+    def steps(self, frames: Frames) -> Array:
+        """uint8 [T,3,H,W] -> float32 [T-1], each frame to the next; each goes through the network once."""
+        self._check(frames)
+        parts, last = list[Tensor](), None
+        for i, j in _chunks(frames):
+            now = self.features(frames[i:j])
+            if last is not None:
+                now = [torch.cat(both) for both in zip(last, now, strict=True)]
+            parts.append(self.between([layer[:-1] for layer in now], [layer[1:] for layer in now]))
+            last = [layer[-1:] for layer in now]
+        return _joined(parts)
+
+    def _check(self, frames: Frames) -> None:
+        h, w = frames.shape[2:]
+        if min(h, w) < self.least_side:
+            raise InputError(f"{w} x {h} pixels: this distance needs {self.least_side} a side at least")
+
+
+def baseline(a: Features, b: Features) -> Tensor:
+    """The form without learned weights: squared differences summed over channels, mean over space, sum over layers."""
+    return torch.stack(
+        [
+            lpips.spatial_average(((one - two) ** 2).sum(1, keepdim=True)).flatten()
+            for one, two in zip(a, b, strict=True)
+        ]
+    ).sum(0)
+
+
+def _chunks(frames: Frames) -> Iterator[tuple[int, int]]:
+    h, w = frames.shape[2:]
+    step = max(1, min(CHUNK, CHUNK_PIXELS // (h * w)))
+    return ((i, min(i + step, len(frames))) for i in range(0, len(frames), step))
+
+
+def _joined(parts: list[Tensor]) -> Array:
+    return torch.cat(parts).float().cpu().numpy() if parts else np.zeros(0, np.float32)
