@@ -26,7 +26,7 @@ from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, VOCABULARY, 
 from magicvideo.world.captions import MOTION_PHRASES, SPEED_WORDS
 from magicvideo.world.scene import is_held_out, scene_with
 
-STEPS = 420
+STEPS = 1200
 BATCH = 128
 QUALITY_FRAMES = 6000
 RIDGE = 1e-2
