@@ -13,8 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from evals.compare import Values
-from evals.compare import read_run as read_evaluation
+from evals.compare import Values, read_scores
 from evals.metric import Score
 from evals.stats.changes import LEAST, change_points
 from magicvideo.errors import InputError
@@ -124,7 +123,7 @@ def _entry(folder: Path) -> Entry | None:
         run = f"{folder.name}:{record['base']}"
         scores = read_side(folder.parent / run).scored.scores
     else:
-        scores = read_evaluation(folder).scores
+        scores = read_scores(folder)
     made = record.get("environment") or {}
     commit, branch = str(made.get("commit") or ""), str(made.get("branch") or "")
     name = " ".join(part for part in (commit[:8], branch) if part) or folder.name

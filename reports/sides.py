@@ -12,8 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evals.compare import Scored, Values, by_item
-from evals.compare import read_run as read_evaluation
+from evals.compare import Scored, Values, by_item, read_scores
 from evals.metric import Score
 from magicvideo.config import STAGES
 from magicvideo.errors import InputError, unknown_name
@@ -79,7 +78,7 @@ def split_name(text: str) -> tuple[Path, str | None]:
 
 
 def _of_evaluation(name: str, path: Path, record: Mapping[str, Any]) -> Side:
-    scored = read_evaluation(path)
+    scores = read_scores(path)
     rows = read_jsonl(path / "scores.jsonl")
     items = {str(item["item"]): str(item["prompt_id"]) for item in record["items"]}
     made = {str(item["item"]): item["made"] for item in record["items"] if item.get("made")}
@@ -88,7 +87,7 @@ def _of_evaluation(name: str, path: Path, record: Mapping[str, Any]) -> Side:
     return Side(
         name=name,
         path=path,
-        scored=_with_times(Scored(name, scored.scores, by_item(rows)), times),
+        scored=_with_times(Scored(name, scores, by_item(rows)), times),
         about={**about, **times.about},
         prompts={str(item["prompt_id"]): str(item.get("prompt") or item["prompt_id"]) for item in record["items"]},
         items=items,

@@ -21,6 +21,7 @@ from reports.charts.theme import (
     configure,
     layer,
     named,
+    unchecked,
 )
 from reports.tables import plain
 
@@ -76,6 +77,7 @@ def front(places: Sequence[Place], higher_is_better: bool) -> list[Place]:
     return found
 
 
+@unchecked
 def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WIDTH) -> alt.LayerChart:
     """Quality against cost with 95 % intervals. Filled: nothing is both cheaper and better; the line joins those.
 
@@ -105,6 +107,7 @@ def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WI
     return configure(alt.layer(*marks), 240, width)
 
 
+@unchecked
 def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """The metric over runs in their order, with 95 % intervals; a dashed line before each change."""
     rows = [{**vars(level), "name": plain(level.name)} for level in levels[-MOST_SHOWN:]]
@@ -133,6 +136,7 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.L
     return configure(alt.layer(*marks), 230, width)
 
 
+@unchecked
 def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Every prompt's value as a thin line, and above it the middle half with the median; one row a group."""
     names = {name: plain(name) for name in groups}
@@ -152,6 +156,7 @@ def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: in
     return configure(alt.layer(*marks), max(54 * len(groups), 54), width)
 
 
+@unchecked
 def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Several branches over time, each with a shape and a dash of its own; at most six."""
     kept = dict(list(groups.items())[: len(SERIES)])
