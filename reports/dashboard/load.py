@@ -55,11 +55,3 @@ def copied_votes(study: Path) -> str:
         if (study / name).exists():
             shutil.copyfile(study / name, folder / name)
     return f"sqlite:///{folder / 'votes.sqlite'}"
-
-
-def clip_of(run: Path, clip: Path) -> Path:
-    """Where a video may lie now: where it was, or beside its run in a store that was moved or copied."""
-    if clip.is_absolute() and clip.exists():
-        return clip
-    near = [run / clip, run / clip.name, run.parent / clip, state.index().store / clip, clip]
-    return next((path for path in near if path.exists()), clip)

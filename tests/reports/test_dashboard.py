@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_a_video_is_found_behind_the_folders_name_in_the_path_of_its_record(made
     assert Videos([root / "videos"], tmp_path / "cache").locate(Path("videos/v0.mp4")) == there
     for named in ("v0.mp4", "run-3/videos/v0.mp4", "run-4/../run-3/videos/v0.mp4", "run-4/nowhere.mp4"):
         assert videos.locate(Path(named)) is None, "another run's video of that name is another video"
+
+
+def test_a_video_is_found_beside_its_run_in_a_store_that_was_moved(made: Path, tmp_path: Path) -> None:
+    """Never another run's, whatever the working folder; a record cannot lead outside."""
+    store = made / "full"
+    run, other = store / "nightly" / "run-4", store / "nightly" / "run-3"
+    videos, there = Videos([store], tmp_path / "cache"), (run / "videos" / "v0.mp4").resolve()
+    for named in ("videos/v0.mp4", "run-4/videos/v0.mp4", "nightly/run-4/videos/v0.mp4"):
+        with chdir(other):
+            assert videos.locate(Path(named), run) == there
+    for named in ("/gone/v0.mp4", "../../../secret.mp4", "videos/nowhere.mp4"):
+        assert videos.locate(Path(named), run) is None
 
 
 def test_videos_are_only_those_of_the_store(made: Path, tmp_path: Path) -> None:

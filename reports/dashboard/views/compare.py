@@ -178,6 +178,6 @@ def _watch(compared: Compared, change: PromptChange) -> None:
     if not all(item in side.clips for side in sides):
         say("The runs do not say where these videos lie.", "info")
         return
-    paths = [load.clip_of(side.path, side.clips[item]) for side in sides]
+    paths = [state.videos().locate(side.clips[item], side.path) or side.clips[item] for side in sides]
     labels = (f"base: {change.base:.4g}", f"candidate: {change.candidate:.4g}")
     watch("watch", paths[0], paths[1], labels, change.prompt)
