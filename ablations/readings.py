@@ -95,15 +95,17 @@ def _stages(steps: Sequence[Step], run: Run) -> list[str]:
         first, *rest = [step for step in steps if step.metric == metric]
         if rest:
             lines.append(
-                f"{_title(metric, run)}: {first.stage} {first.value:.3g}" + "".join(_step(s) for s in rest) + "."
+                f"{_title(metric, run)}: {first.stage.upper()} {first.value:.3g}"
+                + "".join(_step(s) for s in rest)
+                + "."
             )
     return lines
 
 
 def _step(step: Step) -> str:
     if step.value is None:
-        return f", {step.stage} without a common video"
-    return f", {step.stage} {step.value:.3g} ({WORDS.get(step.verdict, step.verdict)})"
+        return f", {step.stage.upper()} without a common video"
+    return f", {step.stage.upper()} {step.value:.3g} ({WORDS.get(step.verdict, step.verdict)})"
 
 
 def _signs(signs: Sequence[Sign], run: Run) -> list[str]:

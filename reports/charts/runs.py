@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Level:
-    """One run in time. `changed` marks the first run after a change point."""
+    """One run in time. `changed` marks the first run after a change point, `pinned` the baseline."""
 
     order: int
     name: str
@@ -64,6 +64,7 @@ class Level:
     low: float | None = None
     high: float | None = None
     changed: bool = False
+    pinned: bool = False
 
 
 def front(places: Sequence[Place], higher_is_better: bool) -> list[Place]:
@@ -109,7 +110,8 @@ def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WI
 
 @unchecked
 def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.LayerChart:
-    """The metric over runs in their order, with 95 % intervals; a dashed line before each change."""
+    """The metric over runs in their order, with 95 % intervals; a dashed line before each change, a dotted one at the
+    baseline's level."""
     rows = [{**vars(level), "name": plain(level.name)} for level in levels[-MOST_SHOWN:]]
     ends = [rows[0]["order"], rows[-1]["order"]]
     x = alt.X(
@@ -126,6 +128,10 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.L
         marks.append(rule.encode(x=alt.X("at:Q")))
         text = layer(at).mark_text(align="left", dx=3, fontSize=10.5, color=STYLES["worse"][0], limit=110)
         marks.append(text.encode(x=alt.X("at:Q"), y=alt.value(-6), text="name:N"))
+    if pinned := [row for row in rows if row["pinned"]]:
+        marks.append(layer(pinned).mark_rule(color=INK, strokeDash=[1, 3], strokeWidth=1.5).encode(y=y))
+        text = layer(pinned).mark_text(align="right", dy=-7, fontSize=10.5, color=INK)
+        marks.append(text.encode(x=alt.value("width"), y=y, text=alt.value("baseline")))
     if len(ranged := [row for row in rows if row["low"] is not None]) > 1:
         band = layer(ranged).mark_area(color=SERIES[0], opacity=0.18)
         marks.append(band.encode(x=x, y=alt.Y("low:Q", scale=domain(rows, "value")), y2="high:Q"))

@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magicvideo.errors import InputError
+from reports.baselines import pin
 from reports.dashboard import load, navigation, state
 from reports.dashboard.videos import Videos
 
@@ -110,6 +111,35 @@ def test_a_loss_is_noticed_and_compared(made: Path, monkeypatch: pytest.MonkeyPa
     verdicts = dict(zip(table["metric"], table["verdict"], strict=True))
     assert verdicts["CLIP score ↑"] == "▼ regressed"
     assert verdicts["Motion ↕"] != "▼ regressed"
+
+
+def test_history_says_since_when_and_how_it_stands_to_the_baseline(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that shows prompt by prompt only: single intervals, of prompts unlike each other, hide it."""
+    folder = tmp_path / "store" / "nightly"
+    for n in range(8):
+        shifts = {"clip_score": -0.006} if n >= 5 else {}
+        day = f"2026-11-0{n + 1}T12:00:00+00:00"
+        stores.evaluation(folder / f"run-{n}", seed=n, created=day, shifts=shifts, videos=False)
+    pin(folder, "main", str(folder / "run-2"))
+    app = opened(tmp_path / "store", "history", monkeypatch, metric="clip_score")
+    assert not app.exception
+    assert "▼  Worse since nightly/run-5 (5aaaaaa, 2026-11-06): CLIP score" in words(app)
+    assert "Baseline of main: nightly/run-2, pinned" in words(app)
+    marks = dict(zip(app.dataframe[0].value["run"], app.dataframe[0].value["mark"], strict=True))
+    assert {run: mark for run, mark in marks.items() if mark} == {
+        "nightly/run-5": "▼ worse from here on",
+        "nightly/run-2": "baseline",
+    }
+    app.toggle[0].set_value(False).run()
+    assert held(app, "paired") == "off"
+    assert "No change of level is shown." in words(app)
+    (folder / "baselines.json").write_text("{}")
+    app = opened(tmp_path / "store", "history", monkeypatch, metric="clip_score", paired="off")
+    assert not app.exception
+    assert app.toggle[0].value is False
+    assert "not a list of baselines" in words(app)
 
 
 def held(app: AppTest, key: str) -> str:
