@@ -134,7 +134,7 @@ def test_history_says_since_when_and_how_it_stands_to_the_baseline(
     }
     app.toggle[0].set_value(False).run()
     assert held(app, "paired") == "off"
-    assert "No change of level is shown." in words(app)
+    assert "No change of level is shown" in words(app)
     (folder / "baselines.json").write_text("{}")
     app = opened(tmp_path / "store", "history", monkeypatch, metric="clip_score", paired="off")
     assert not app.exception
