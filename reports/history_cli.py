@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evals.stats.changes import LEAST
 from magicvideo.errors import InputError, unknown_name
 from reports.history import Change, Series, changes, in_words, read_history, read_values, series
 from reports.tables import decimals, interval, number
@@ -44,7 +45,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     found = [(line, changes(line)) for line in told]
     out = sys.stderr if arguments.json else sys.stdout
     print(f"{len(entries)} run(s) of {branch or 'no branch'}, the newest {entries[-1].name}", file=out)
-    for line, shifts in found:
+    if len(entries) < LEAST and not asked:
+        print(f"changes are looked for from {LEAST} runs on; --metrics NAME shows the values of these", file=out)
+    for line, shifts in found if len(entries) >= LEAST or asked else ():
         print(in_words(line, shifts[-1] if shifts else None), file=out)
         if asked:
             print("\n".join(_values(line, shifts)), file=out)

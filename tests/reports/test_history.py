@@ -57,6 +57,16 @@ def test_nothing_changes_where_nothing_was_changed(tmp_path: Path) -> None:
     assert changes(series(entries, "m", read_values(folder, entries))) == ()
 
 
+def test_a_young_history_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(tmp_path, runs=3)
+    assert main(["history", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "changes are looked for from 4 runs on; --metrics NAME shows the values of these"
+    ]
+    assert main(["history", str(tmp_path), "--metrics", "m"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 1 + 3
+
+
 def test_other_protocols_branches_and_broken_runs(tmp_path: Path) -> None:
     folder = store(tmp_path, runs=5)
     write_evaluation(folder / "old", Evaluation({"m": np.ones((4, 1))}, protocols={"m": "m|v0"}, created="2024"))
