@@ -95,15 +95,17 @@ def _stages(steps: Sequence[Step], run: Run) -> list[str]:
         first, *rest = [step for step in steps if step.metric == metric]
         if rest:
             lines.append(
-                f"{_title(metric, run)}: {first.stage} {first.value:.3g}" + "".join(_step(s) for s in rest) + "."
+                f"{_title(metric, run)}: {first.stage.upper()} {first.value:.3g}"
+                + "".join(_step(s) for s in rest)
+                + "."
             )
     return lines
 
 
 def _step(step: Step) -> str:
     if step.value is None:
-        return f", {step.stage} without a common video"
-    return f", {step.stage} {step.value:.3g} ({WORDS.get(step.verdict, step.verdict)})"
+        return f", {step.stage.upper()} without a common video"
+    return f", {step.stage.upper()} {step.value:.3g} ({WORDS.get(step.verdict, step.verdict)})"
 
 
 def _signs(signs: Sequence[Sign], run: Run) -> list[str]:
@@ -127,8 +129,10 @@ def _fronts(points: Sequence[Point], run: Run) -> list[str]:
     lines = []
     for metric in dict.fromkeys(p.metric for p in points):
         mine = [p for p in points if p.metric == metric]
-        front = ", ".join(f"{p.arm} ({p.seconds:.2g} s, {p.quality.value:.3g})" for p in mine if p.front)
-        beaten = [p.arm for p in mine if p.beaten_by]
+        best = {p.quality.value: p for p in reversed(mine) if p.front}  # of equal ones the cheapest
+        told = [p for p in mine if p is best.get(p.quality.value)]
+        front = ", ".join(f"{_arm(p.arm, run)} ({p.seconds:.2g} s, {p.quality.value:.3g})" for p in told)
+        beaten = [_arm(p.arm, run) for p in mine if p.beaten_by]
         surely = f"; surely beaten at their price: {', '.join(beaten)}" if beaten else ""
         lines.append(f"{_title(metric, run)}, cheapest to best: {front}{surely}.")
     return lines
@@ -141,3 +145,7 @@ def _span(c: Comparison) -> str:
 
 def _title(metric: str, run: Run) -> str:
     return str(run["metrics"][metric].get("title") or metric)
+
+
+def _arm(name: str, run: Run) -> str:
+    return next((str(arm.get("title") or name) for arm in run["arms"] if arm["name"] == name), name)

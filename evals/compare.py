@@ -31,12 +31,16 @@ class Scored:
 
 def read_run(folder: Path) -> Scored:
     """What `magicvideo evaluate --out` wrote."""
+    return Scored(str(folder), read_scores(folder), by_item(read_jsonl(folder / "scores.jsonl")))
+
+
+def read_scores(folder: Path) -> dict[str, Score]:
+    """Metric -> score of an evaluation, without its clips' values. Raises `InputError` if there is no whole summary."""
     summary = read_json(folder / "summary.json")
     try:
-        scores = {name: Score(**score) for name, score in summary["metrics"].items()}
+        return {name: Score(**score) for name, score in summary["metrics"].items()}
     except (KeyError, TypeError, AttributeError):
         raise InputError(f"{folder / 'summary.json'}: not an evaluation's summary; make it with --out") from None
-    return Scored(str(folder), scores, by_item(read_jsonl(folder / "scores.jsonl")))
 
 
 def by_item(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[str, float]]]:

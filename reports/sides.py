@@ -1,19 +1,20 @@
 """One side of a comparison: a run folder of `magicvideo evaluate --out`, or one arm of an ablation (RUN:ARM).
 
 Both are read into the same frozen values: scores by metric and item, prompts, clips, and the seconds that stages took,
-as metrics of their own. Items of an arm are "prompt/seed", those of an evaluation the videos' names.
+as metrics of their own. Items of an arm are "prompt/seed", those of an evaluation the videos' names, without the mark
+that `magicvideo generate` puts behind a variant's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evals.compare import Scored, Values, by_item
-from evals.compare import read_run as read_evaluation
+from evals.compare import Scored, Values, by_item, read_scores
 from evals.metric import Score
 from magicvideo.config import STAGES
 from magicvideo.errors import InputError, unknown_name
@@ -23,6 +24,9 @@ from reports.folder import read_run as read_ablation
 
 SPEED = "seconds"
 """Metrics of time: `seconds` of the whole video, `seconds_t2i` and so on of its stages."""
+
+VARIANT = re.compile(r"(-seed\d+)-(?!.*-seed\d)[^/]+$")
+"""The mark behind the seed, in a name that `magicvideo generate` gave."""
 
 
 @dataclass(frozen=True)
@@ -79,24 +83,37 @@ def split_name(text: str) -> tuple[Path, str | None]:
 
 
 def _of_evaluation(name: str, path: Path, record: Mapping[str, Any]) -> Side:
-    scored = read_evaluation(path)
-    rows = read_jsonl(path / "scores.jsonl")
-    items = {str(item["item"]): str(item["prompt_id"]) for item in record["items"]}
-    made = {str(item["item"]): item["made"] for item in record["items"] if item.get("made")}
+    scores = read_scores(path)
+    rows, told = _unmarked(read_jsonl(path / "scores.jsonl"), record["items"])
+    items = {str(item["item"]): str(item["prompt_id"]) for item in told}
+    made = {str(item["item"]): item["made"] for item in told if item.get("made")}
     times = _times({item: (items[item], m["seconds"], str(m.get("processor") or "")) for item, m in made.items()})
     about = {name: metric_about(name, about) for name, about in record["metrics"].items()}
     return Side(
         name=name,
         path=path,
-        scored=_with_times(Scored(name, scored.scores, by_item(rows)), times),
+        scored=_with_times(Scored(name, scores, by_item(rows)), times),
         about={**about, **times.about},
-        prompts={str(item["prompt_id"]): str(item.get("prompt") or item["prompt_id"]) for item in record["items"]},
+        prompts={str(item["prompt_id"]): str(item.get("prompt") or item["prompt_id"]) for item in told},
         items=items,
-        clips={str(item["item"]): Path(str(item["clip"])) for item in record["items"]},
+        clips={str(item["item"]): Path(str(item["clip"])) for item in told},
         reasons=_reasons(rows),
         environment=record.get("environment") or {},
         created=str(record.get("created") or ""),
     )
+
+
+def _unmarked(rows: list[Any], items: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Score lines and items with the names that pair: of what `magicvideo generate` made, PROMPT-seedN, so that a
+    variant (PROMPT-seedN-7fd721) meets its base. As they are, where two would then have one name."""
+    names = {item["item"]: VARIANT.sub(r"\1", item["item"]) for item in items if item.get("made")}
+    others = {item["item"] for item in items} - names.keys()
+    if len({*names.values(), *others}) < len(items):
+        return rows, items
+    if all(name == pairs for name, pairs in names.items()):
+        return rows, items
+    rows, items = ([{**one, "item": names.get(one["item"], one["item"])} for one in some] for some in (rows, items))
+    return rows, items
 
 
 def _of_arm(name: str, run: AblationRun, arm: str | None) -> Side:

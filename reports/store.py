@@ -252,11 +252,15 @@ def _folders(store: Path) -> Iterator[tuple[str, Path, dict[str, os.stat_result]
 
 def _look(folder: Path) -> tuple[dict[str, os.stat_result], list[str]]:
     """The folder's records and the names of folders in it; nothing of a folder that cannot be read."""
-    inner = []
+    inner, held = [], dict[str, os.DirEntry[str]]()
     with suppress(OSError), os.scandir(folder) as entries:
-        inner = [e.name for e in entries if e.is_dir() and e.name not in SKIPPED and not e.name.startswith(".")]
+        for entry in entries:
+            if entry.name in RECORDS:
+                held[entry.name] = entry
+            elif entry.is_dir() and entry.name not in SKIPPED and not entry.name.startswith("."):
+                inner.append(entry.name)
     records = {}
     for name in RECORDS:
-        with suppress(OSError):
-            records[name] = os.stat(folder / name)
+        with suppress(OSError, KeyError):
+            records[name] = held[name].stat()
     return records, sorted(inner)

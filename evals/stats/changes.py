@@ -28,6 +28,8 @@ LEAST = 4
 """Fewer estimates have no history."""
 TAUS = (0.0, 0.5, 1.0, 2.0, 8.0)
 """tau over the typical known error, as far as p is concerned."""
+ROWS = 32
+"""So many series at a time, which a processor's cache holds: half the time."""
 MEDIAN_CHI = 0.4549364231
 """Median of chi-square with one degree of freedom."""
 
@@ -69,9 +71,13 @@ def change_points(
         share = (high - low) / len(x)
         part = slice(low, high)
         size, place = _largest(x[None, part], spread[:, part])
-        reached = max(int((_largest(y[:, part], v[:, part])[0] >= size[0]).sum()) for y, v in unchanged)
-        p = (1 + reached) / (1 + draws) / share
-        if p <= alpha:
+        p = 0.0
+        for y, v in unchanged:
+            reached = int((_largest(y[:, part], v[:, part])[0] >= size[0]).sum())
+            p = max(p, (1 + reached) / (1 + draws) / share)
+            if p > alpha:
+                break
+        else:
             cut = low + int(place[0])
             found[cut] = p
             pending += [(a, b) for a, b in ((low, cut), (cut, high)) if b - a >= 2]
@@ -98,6 +104,11 @@ def _tau(x: Floats, known: Floats) -> Floats:
 
 def _largest(x: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Of each row of x [R,n]: the largest |mean after - mean before| over its error, and where the new level begins."""
+    found = [_largest_of(x[k : k + ROWS], variance[k : k + ROWS]) for k in range(0, len(x), ROWS)]
+    return np.concatenate([size for size, _ in found]), np.concatenate([place for _, place in found])
+
+
+def _largest_of(x: Floats, variance: Floats) -> tuple[Floats, Floats]:
     weight = 1 / variance
     w, wx = np.cumsum(weight, axis=1), np.cumsum(weight * x, axis=1)
     before, after = w[:, :-1], w[:, -1:] - w[:, :-1]

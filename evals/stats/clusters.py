@@ -33,8 +33,16 @@ def codes(clusters: Sequence[Hashable], n: int) -> Ints:
     nothing."""
     if len(clusters) != n:
         raise ValueError(f"{n} values but {len(clusters)} cluster labels")
+    return _codes(tuple(clusters))
+
+
+@lru_cache(maxsize=8)
+def _codes(clusters: tuple[Hashable, ...]) -> Ints:
+    """Metrics of one run have the same clusters."""
     rank = {label: i for i, label in enumerate(sorted(set(clusters), key=lambda c: (str(type(c)), str(c))))}
-    return np.fromiter((rank[label] for label in clusters), dtype=np.intp, count=n)
+    index = np.fromiter((rank[label] for label in clusters), dtype=np.intp, count=len(clusters))
+    index.flags.writeable = False
+    return index
 
 
 def per_cluster(x: Floats, clusters: Sequence[Hashable]) -> tuple[Floats, Floats]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import altair as alt
 
 from magicvideo.config import STAGES
-from reports.charts.theme import INK, MUTED, ROW, SERIES, WIDTH, configure, layer
+from reports.charts.theme import INK, MUTED, ROW, SERIES, WIDTH, configure, layer, unchecked
 from reports.tables import plain
 
 
+@unchecked
 def stage_bars(costs: Mapping[str, Mapping[str, float]]) -> alt.LayerChart:
     """Arm -> stage -> seconds; each bar is one video, stages in their order."""
     rows, heads = [], []

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from ablations.effects import Effect
-from reports.charts.theme import INK, MUTED, PAPER, ROW, STYLES, WIDTH, configure, inline, layer
+from reports.charts.theme import INK, MUTED, PAPER, ROW, STYLES, WIDTH, configure, inline, layer, unchecked
 from reports.folder import AblationRun, Metric
 from reports.tables import CERTAIN, look, number, plain
 
@@ -46,6 +46,7 @@ def forest_chart(run: AblationRun, metric: Metric, effects: Sequence[Effect], pl
     return forest_of([_bar(run, effect, places) for effect in effects], metric.higher_is_better)
 
 
+@unchecked
 def forest_of(bars: Sequence[Bar], higher_is_better: bool | None, width: int = WIDTH) -> alt.LayerChart:
     """The description of a forest plot, `ROW` pixels high for each bar."""
     rows = [{"place": place, **vars(bar), "name": plain(bar.name)} for place, bar in enumerate(bars)]

@@ -21,6 +21,7 @@ from reports.charts.theme import (
     configure,
     layer,
     named,
+    unchecked,
 )
 from reports.tables import plain
 
@@ -55,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Level:
-    """One run in time. `changed` marks the first run after a change point."""
+    """One run in time. `changed` marks the first run after a change point, `pinned` the baseline."""
 
     order: int
     name: str
@@ -63,6 +64,7 @@ class Level:
     low: float | None = None
     high: float | None = None
     changed: bool = False
+    pinned: bool = False
 
 
 def front(places: Sequence[Place], higher_is_better: bool) -> list[Place]:
@@ -76,6 +78,7 @@ def front(places: Sequence[Place], higher_is_better: bool) -> list[Place]:
     return found
 
 
+@unchecked
 def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WIDTH) -> alt.LayerChart:
     """Quality against cost with 95 % intervals. Filled: nothing is both cheaper and better; the line joins those.
 
@@ -105,8 +108,10 @@ def pareto(places: Sequence[Place], quality: Named, cost: Named, width: int = WI
     return configure(alt.layer(*marks), 240, width)
 
 
+@unchecked
 def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.LayerChart:
-    """The metric over runs in their order, with 95 % intervals; a dashed line before each change."""
+    """The metric over runs in their order, with 95 % intervals; a dashed line before each change, a dotted one at the
+    baseline's level."""
     rows = [{**vars(level), "name": plain(level.name)} for level in levels[-MOST_SHOWN:]]
     ends = [rows[0]["order"], rows[-1]["order"]]
     x = alt.X(
@@ -123,6 +128,10 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.L
         marks.append(rule.encode(x=alt.X("at:Q")))
         text = layer(at).mark_text(align="left", dx=3, fontSize=10.5, color=STYLES["worse"][0], limit=110)
         marks.append(text.encode(x=alt.X("at:Q"), y=alt.value(-6), text="name:N"))
+    if pinned := [row for row in rows if row["pinned"]]:
+        marks.append(layer(pinned).mark_rule(color=INK, strokeDash=[1, 3], strokeWidth=1.5).encode(y=y))
+        text = layer(pinned).mark_text(align="right", dy=-7, fontSize=10.5, color=INK)
+        marks.append(text.encode(x=alt.value("width"), y=y, text=alt.value("baseline")))
     if len(ranged := [row for row in rows if row["low"] is not None]) > 1:
         band = layer(ranged).mark_area(color=SERIES[0], opacity=0.18)
         marks.append(band.encode(x=x, y=alt.Y("low:Q", scale=domain(rows, "value")), y2="high:Q"))
@@ -133,6 +142,7 @@ def history(levels: Sequence[Level], metric: Named, width: int = WIDTH) -> alt.L
     return configure(alt.layer(*marks), 230, width)
 
 
+@unchecked
 def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Every prompt's value as a thin line, and above it the middle half with the median; one row a group."""
     names = {name: plain(name) for name in groups}
@@ -152,6 +162,7 @@ def distribution(groups: Mapping[str, Sequence[float]], metric: Named, width: in
     return configure(alt.layer(*marks), max(54 * len(groups), 54), width)
 
 
+@unchecked
 def series(groups: Mapping[str, Sequence[Level]], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Several branches over time, each with a shape and a dash of its own; at most six."""
     kept = dict(list(groups.items())[: len(SERIES)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from reports.charts.theme import INK, MUTED, SERIES, STYLES, configure, layer, named
+from reports.charts.theme import INK, MUTED, SERIES, STYLES, configure, layer, named, unchecked
 from reports.tables import number, plain
 
 HEIGHT = 190
@@ -35,6 +35,7 @@ class Dose:
     base: bool = False
 
 
+@unchecked
 def waterfall(
     stages: Sequence[Stage], title: str, unit: str, higher_is_better: bool | None, places: int
 ) -> alt.LayerChart:
@@ -63,6 +64,7 @@ def waterfall(
     return configure(alt.layer(*marks, text), HEIGHT)
 
 
+@unchecked
 def dose_response(
     points: Sequence[Dose], setting: str, title: str, unit: str, higher_is_better: bool | None
 ) -> alt.LayerChart:

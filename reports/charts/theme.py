@@ -62,8 +62,13 @@ def named(title: str, unit: str = "", higher_is_better: bool | str | None = "") 
     return text if isinstance(higher_is_better, str) else f"{text}, {DIRECTION[higher_is_better]}"
 
 
+unchecked = debug_mode(False)
+"""Decorates what builds a chart. Altair's checks of what we build take longer than all else; a test makes them."""
+
+
 def layer(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=rows))
+    """A layer of its own data: as a tuple, which Altair does not copy at each step."""
+    return alt.Chart(alt.Data(values=tuple(rows)))
 
 
 def configure(chart: Layers, height: int, width: int = WIDTH) -> Layers:
@@ -97,10 +102,9 @@ def configure(chart: Layers, height: int, width: int = WIDTH) -> Layers:
     )
 
 
+@unchecked
 def described(chart: Layers) -> dict[str, Any]:
-    """Altair's checks of what we built take ten times as long as drawing it; a test makes them."""
-    with debug_mode(False):
-        found: dict[str, Any] = chart.to_dict(validate=False)
+    found: dict[str, Any] = chart.to_dict(validate=False)
     return found
 
 

@@ -8,10 +8,11 @@ import altair as alt
 
 from reports.charts.effects import Bar
 from reports.charts.runs import Named
-from reports.charts.theme import INK, ROW, SERIES, WIDTH, configure, layer
+from reports.charts.theme import INK, ROW, SERIES, WIDTH, configure, layer, unchecked
 from reports.tables import plain
 
 
+@unchecked
 def values(bars: Sequence[Bar], metric: Named, width: int = WIDTH) -> alt.LayerChart:
     """Each run's mean with its 95 % interval, on one axis that need not begin at zero."""
     rows = [{"place": place, **vars(bar), "name": plain(bar.name)} for place, bar in enumerate(bars)]

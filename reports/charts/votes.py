@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from reports.charts.runs import Named, domain
-from reports.charts.theme import INK, LINE, MUTED, PAPER, ROW, SERIES, STYLES, WIDTH, configure, layer
+from reports.charts.theme import INK, LINE, MUTED, PAPER, ROW, SERIES, STYLES, WIDTH, configure, layer, unchecked
 from reports.tables import plain
 
 WORDS = ("Good", "Same", "Bad")
@@ -27,6 +27,7 @@ class Share:
     n: int
 
 
+@unchecked
 def win_bars(shares: Sequence[Share]) -> alt.LayerChart:
     """Good, Same and Bad of each system, side by side to 100 %; the number of votes beside its name."""
     colours = [STYLES["better"][0], LINE, STYLES["worse"][0]]
@@ -72,6 +73,7 @@ class Rank:
     worst: int | None
 
 
+@unchecked
 def rank_intervals(ranks: Sequence[Rank]) -> alt.LayerChart:
     """Each system's rank as a point, and from which to which rank it may stand; overlapping bars are undecided."""
     rows = [{**vars(rank), "system": plain(rank.system), "place": place} for place, rank in enumerate(ranks)]
@@ -103,6 +105,7 @@ class Met:
     net_high: float | None = None
 
 
+@unchecked
 def scatter(points: Sequence[Met], metric: Named, note: str = "") -> alt.LayerChart:
     """A metric against people's preference, one point a system; the line at 0 is where people see no difference."""
     rows = [{**vars(point), "system": plain(point.system)} for point in points]

@@ -30,6 +30,7 @@ STYLE = """<style>
 .stMainBlockContainer { padding: 3.9rem 1.2rem 2rem; max-width: 1300px; }
 [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; font-family: inherit; }
 [data-testid="stMarkdownContainer"] table { display: block; overflow-x: auto; }
+[data-testid="stPageLink"] p { text-decoration: underline; text-underline-offset: 0.2em; }
 [data-testid="stDownloadButton"] button { min-height: 1.6rem; opacity: 0.75; }
 </style>"""
 ARROWS = {True: "↑", False: "↓", None: "↕"}
@@ -80,6 +81,17 @@ def pick(label: str, options: Sequence[str], key: str, told: Mapping[str, str] |
     found = str(st.selectbox(label, options, format_func=text, key=place))
     if st.query_params.get(key) != found:
         st.query_params[key] = found
+    return found
+
+
+def switch(label: str, key: str, first: bool) -> bool:
+    """A switch, held by the address as `key`; `first` is how it stands until somebody turns it."""
+    place, told = _place(key), st.query_params.get(key)
+    if place not in st.session_state:
+        st.session_state[place] = told == "on" if told in ("on", "off") else first
+    found = bool(st.toggle(label, key=place))
+    if told or found != first:
+        st.query_params[key] = "on" if found else "off"
     return found
 
 
@@ -168,7 +180,7 @@ def entries(*kinds: str) -> list[Entry]:
 
 def nothing(what: str, command: str) -> None:
     """What an empty page says instead."""
-    say(f"No {what} in this store yet. This makes one:")
+    say(f"This store has no {what} yet. This makes one:")
     st.code(command, language="sh")
 
 

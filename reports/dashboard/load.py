@@ -8,12 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from evals.compare import Values
 from magicvideo.errors import InputError
 from reports.dashboard import state
 from reports.findings import Findings
+from reports.sides import read_side
 from reports.store import cache_folder
 
 KEPT = 8
+KEPT_VALUES = 1000
+"""One metric of one run: 0.1 MB for 500 videos."""
 DRAWS = 400
 """Of the bootstrap of votes: quick to look at; `magicvideo report` takes more."""
 
@@ -25,6 +29,16 @@ def ablation(id: str) -> Findings:
 def study(id: str, base: str | None = None, scores: tuple[str, ...] = ()) -> dict[str, Any]:
     """The results of a study's votes so far. Raises `InputError` where there are none, or the study is not whole."""
     return _study(state.index().path(id), state.index().signature(id), base, scores)
+
+
+def values(id: str, metric: str) -> Values:
+    """Item -> (prompt id, value) of one metric of an evaluation."""
+    return _values(state.index().path(id), state.index().signature(id), metric)
+
+
+@lru_cache(maxsize=KEPT_VALUES)
+def _values(path: Path, _: str, metric: str) -> Values:
+    return read_side(path).scored.values.get(metric, {})
 
 
 @lru_cache(maxsize=KEPT)
@@ -55,11 +69,3 @@ def copied_votes(study: Path) -> str:
         if (study / name).exists():
             shutil.copyfile(study / name, folder / name)
     return f"sqlite:///{folder / 'votes.sqlite'}"
-
-
-def clip_of(run: Path, clip: Path) -> Path:
-    """Where a video may lie now: where it was, or beside its run in a store that was moved or copied."""
-    if clip.is_absolute() and clip.exists():
-        return clip
-    near = [run / clip, run / clip.name, run.parent / clip, state.index().store / clip, clip]
-    return next((path for path in near if path.exists()), clip)

@@ -46,13 +46,15 @@ class Videos:
         self._turn = threading.Lock()
         self._decoder = Decoder()
 
-    def locate(self, path: Path) -> Path | None:
+    def locate(self, path: Path, run: Path | None = None) -> Path | None:
         """The file, links followed, if it lies inside one of the folders. A run's record names it as it was called when
-        it was scored; where that leads nowhere from here, it is what stands behind the folder's name there."""
-        ends = [path]
+        it was scored; where that leads nowhere from here, it lies beside the run, in one of the folders, or behind that
+        folder's name: stores are moved, and copied with their videos."""
+        near = [run / path, run / path.name, run.parent / path] if run else []
+        near += [root / path for root in self.roots]
         for root in self.roots:
-            ends += [root.joinpath(*path.parts[k + 1 :]) for k, part in enumerate(path.parts) if part == root.name]
-        for end in ends:
+            near += [root.joinpath(*path.parts[k + 1 :]) for k, part in enumerate(path.parts) if part == root.name]
+        for end in [path, *near] if path.is_absolute() else [*near, path]:
             with suppress(OSError, ValueError):
                 found = end.resolve(strict=True)
                 if any(found.is_relative_to(root) for root in self.roots):

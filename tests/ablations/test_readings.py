@@ -270,7 +270,7 @@ def test_signs_and_stages_name_their_evidence() -> None:
     run = staged_run({metric: better})
     made = rows({("full", s, metric): (lambda p, v=v: v + 0.001 * (p % 2)) for s, v in levels.items()}, noise=0.0001)
     told = dict(sections(made, [], run))
-    assert re.match(r"fault_remaining: t2i 1, i2v 0\.9(01)? \(better\), v2v 0\.9", told["Stage by stage"][0])
+    assert re.match(r"fault_remaining: T2I 1, I2V 0\.9(01)? \(better\), V2V 0\.9", told["Stage by stage"][0])
     (sign,) = told["Signs of failure"]
     assert re.match(
         r"Seen: faults survive V2V \(fault_remaining 0\.9.* to 0\.9.*, i2v to v2v\)\. Look at V2V's ref", sign

@@ -30,7 +30,7 @@ ALL: dict[str, alt.LayerChart] = {
     "wins": charts.win_bars([Share(n, 0.5, 0.3, 0.2, 10) for n in HOSTILE]),
     "ranks": charts.rank_intervals([Rank(n, k + 1, 1, 5) for k, n in enumerate(HOSTILE)]),
     "scatter": charts.scatter([Met(n, 0.1 * k, 0.2, 0.1, 0.3) for k, n in enumerate(HOSTILE)], CLIP, "note"),
-    "history": charts.history([Level(k, n, 0.3, 0.2, 0.4, k == 2) for k, n in enumerate(HOSTILE)], CLIP),
+    "history": charts.history([Level(k, n, 0.3, 0.2, 0.4, k == 2, k == 1) for k, n in enumerate(HOSTILE)], CLIP),
     "series": charts.series({n: [Level(0, "a", 0.3), Level(1, "b", 0.4)] for n in HOSTILE}, LOST),
     "distribution": charts.distribution({n: [0.1, 0.2, 0.4] for n in HOSTILE}, LOST),
     "values": values([Bar(n, 0.1, 0.0, 0.2, "unclear", True, "0.1") for n in HOSTILE], CLIP),

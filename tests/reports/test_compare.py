@@ -311,3 +311,31 @@ def test_evaluations_of_generated_videos_know_what_they_cost(tmp_path: Path) -> 
     assert (line.numbers.n, line.numbers.base, line.numbers.value) == (7, 4.0, pytest.approx(4.8))
     assert found.line("seconds_i2v").numbers.difference == pytest.approx(0.6)
     assert found.line("flicker").verdict == "equivalent"
+
+
+def test_a_variants_videos_meet_the_defaults(tmp_path: Path) -> None:
+    """`magicvideo generate` marks a variant's folders; what else is called so keeps its name."""
+    names = ["a-red-star-seed0", "a-seed3-grows-seed1", "other-seed0-x"]
+    made = {"seconds": {"t2i": 1.0}, "processor": "p"}
+
+    def run(folder: str, marked: list[str], whose: list[bool]) -> Path:
+        path = write_evaluation(tmp_path / folder, Evaluation({"m": np.arange(3.0)[:, None]}))
+        record = read_json(path / "run.json")
+        renamed = dict(zip([item["item"] for item in record["items"]], marked, strict=True))
+        for item, own in zip(record["items"], whose, strict=True):
+            item |= {"item": renamed[item["item"]]} | ({"made": made} if own else {})
+        write_json(path / "run.json", record)
+        text = (path / "scores.jsonl").read_text()
+        rows = [json.loads(line) for line in text.splitlines()]
+        lines = [json.dumps(row | {"item": renamed[row["item"]]}) for row in rows]
+        (path / "scores.jsonl").write_text("\n".join(lines))
+        return path
+
+    ours = [True, True, False]
+    base = read_side(run("base", names, ours))
+    variant = read_side(run("variant", [f"{names[0]}-7fd721", f"{names[1]}-7fd721", names[2]], ours))
+    assert list(base.items) == list(variant.items) == list(variant.clips) == names
+    assert variant.scored.values["m"].keys() == variant.scored.values["seconds"].keys() | {names[2]} == set(names)
+    assert compare(base, variant).line("m").numbers.n == 3
+    both = [names[0], f"{names[0]}-7fd721", names[2]]
+    assert list(read_side(run("both", both, ours)).items) == both, "two videos never get one name"

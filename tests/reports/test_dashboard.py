@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magicvideo.errors import InputError
+from reports.baselines import pin
 from reports.dashboard import load, navigation, state
 from reports.dashboard.videos import Videos
 
@@ -111,6 +113,35 @@ def test_a_loss_is_noticed_and_compared(made: Path, monkeypatch: pytest.MonkeyPa
     assert verdicts["Motion ↕"] != "▼ regressed"
 
 
+def test_history_says_since_when_and_how_it_stands_to_the_baseline(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that shows prompt by prompt only: single intervals, of prompts unlike each other, hide it."""
+    folder = tmp_path / "store" / "nightly"
+    for n in range(8):
+        shifts = {"clip_score": -0.006} if n >= 5 else {}
+        day = f"2026-11-0{n + 1}T12:00:00+00:00"
+        stores.evaluation(folder / f"run-{n}", seed=n, created=day, shifts=shifts, videos=False)
+    pin(folder, "main", str(folder / "run-2"))
+    app = opened(tmp_path / "store", "history", monkeypatch, metric="clip_score")
+    assert not app.exception
+    assert "▼  Worse since nightly/run-5 (5aaaaaa, 2026-11-06): CLIP score" in words(app)
+    assert "Baseline of main: nightly/run-2, pinned" in words(app)
+    marks = dict(zip(app.dataframe[0].value["run"], app.dataframe[0].value["mark"], strict=True))
+    assert {run: mark for run, mark in marks.items() if mark} == {
+        "nightly/run-5": "▼ worse from here on",
+        "nightly/run-2": "baseline",
+    }
+    app.toggle[0].set_value(False).run()
+    assert held(app, "paired") == "off"
+    assert "No change of level is shown" in words(app)
+    (folder / "baselines.json").write_text("{}")
+    app = opened(tmp_path / "store", "history", monkeypatch, metric="clip_score", paired="off")
+    assert not app.exception
+    assert app.toggle[0].value is False
+    assert "not a list of baselines" in words(app)
+
+
 def held(app: AppTest, key: str) -> str:
     """What the address says; the test's own address knows texts and lists."""
     found = app.query_params[key]
@@ -138,6 +169,18 @@ def test_a_video_is_found_behind_the_folders_name_in_the_path_of_its_record(made
     assert Videos([root / "videos"], tmp_path / "cache").locate(Path("videos/v0.mp4")) == there
     for named in ("v0.mp4", "run-3/videos/v0.mp4", "run-4/../run-3/videos/v0.mp4", "run-4/nowhere.mp4"):
         assert videos.locate(Path(named)) is None, "another run's video of that name is another video"
+
+
+def test_a_video_is_found_beside_its_run_in_a_store_that_was_moved(made: Path, tmp_path: Path) -> None:
+    """Never another run's, whatever the working folder; a record cannot lead outside."""
+    store = made / "full"
+    run, other = store / "nightly" / "run-4", store / "nightly" / "run-3"
+    videos, there = Videos([store], tmp_path / "cache"), (run / "videos" / "v0.mp4").resolve()
+    for named in ("videos/v0.mp4", "run-4/videos/v0.mp4", "nightly/run-4/videos/v0.mp4"):
+        with chdir(other):
+            assert videos.locate(Path(named), run) == there
+    for named in ("/gone/v0.mp4", "../../../secret.mp4", "videos/nowhere.mp4"):
+        assert videos.locate(Path(named), run) is None
 
 
 def test_videos_are_only_those_of_the_store(made: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_since_when_names_the_run_that_changed_it(tmp_path: Path) -> None:
     entries = read_history(folder).entries
     assert [e.run for e in entries] == [f"run{n}" for n in range(RUNS)]
     assert entries[3].name == "00000000 main"
-    found = series(entries, "m", read_values(folder, entries, "m"))
+    found = series(entries, "m", read_values(folder, entries))
     assert found.paired
     (change,) = changes(found)
     assert (change.index, change.entry.run, change.direction) == (6, "run6", "worse")
@@ -54,7 +54,17 @@ def test_without_pairs_the_prompts_own_spread_hides_it(tmp_path: Path) -> None:
 def test_nothing_changes_where_nothing_was_changed(tmp_path: Path) -> None:
     folder = store(tmp_path)
     entries = read_history(folder).entries
-    assert changes(series(entries, "m", read_values(folder, entries, "m"))) == ()
+    assert changes(series(entries, "m", read_values(folder, entries))) == ()
+
+
+def test_a_young_history_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(tmp_path, runs=3)
+    assert main(["history", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "changes are looked for from 4 runs on; --metrics NAME shows the values of these"
+    ]
+    assert main(["history", str(tmp_path), "--metrics", "m"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 1 + 3
 
 
 def test_other_protocols_branches_and_broken_runs(tmp_path: Path) -> None:

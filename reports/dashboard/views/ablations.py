@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import streamlit as st
@@ -19,6 +20,7 @@ from reports.stages import all_scores, doses, earlier_effects, levels, scored_st
 from reports.tables import interval, look, number, p_value
 
 VIDEO = "the videos"
+MOST_REASONS = 200
 
 
 def page() -> None:
@@ -38,6 +40,7 @@ def page() -> None:
         _metric(findings, name)
         _effects(findings, name)
         _readings(findings)
+    _missing(findings)
     if names:
         _videos(findings)
 
@@ -143,6 +146,20 @@ def _readings(found: Findings) -> None:
         heading(title, 2)
         for line in lines:
             say(line)
+
+
+def _missing(found: Findings) -> None:
+    """Values that are missing, by reason."""
+    counted = Counter((u.metric, u.arm, u.reason) for u in found.unscored)
+    if not counted:
+        return
+    heading("What could not be scored", 2)
+    titles = {name: metric.title for name, metric in found.run.metrics.items()}
+    rows = [
+        {"metric": titles.get(metric, metric), "arm": found.run.arm(arm).title, "values": n, "reason": reason}
+        for (metric, arm, reason), n in counted.most_common(MOST_REASONS)
+    ]
+    table(rows, "missing")
 
 
 def _videos(found: Findings) -> None:

@@ -38,7 +38,7 @@ def page() -> None:
     heading("Compare two runs")
     options = _options()
     if len(options) < 2:
-        nothing("two whole runs", "magicvideo evaluate FOLDER --prompts prompts.jsonl --out runs/second")
+        nothing("two runs to compare", "magicvideo evaluate FOLDER --prompts prompts.jsonl --out runs/second")
         return
     base, candidate = _pair(options)
     if base == candidate:
@@ -166,7 +166,7 @@ def _prompts(compared: Compared, line: Line) -> None:
 
 
 def _change(c: PromptChange) -> dict[str, Any]:
-    told = {"prompt": c.prompt, "difference": c.difference, "base": c.base, "candidate": c.candidate}
+    told = {"difference": c.difference, "prompt": c.prompt, "base": c.base, "candidate": c.candidate}
     return told if c.prompt_id == c.prompt else {**told, "id": c.prompt_id}
 
 
@@ -178,6 +178,6 @@ def _watch(compared: Compared, change: PromptChange) -> None:
     if not all(item in side.clips for side in sides):
         say("The runs do not say where these videos lie.", "info")
         return
-    paths = [load.clip_of(side.path, side.clips[item]) for side in sides]
+    paths = [state.videos().locate(side.clips[item], side.path) or side.clips[item] for side in sides]
     labels = (f"base: {change.base:.4g}", f"candidate: {change.candidate:.4g}")
     watch("watch", paths[0], paths[1], labels, change.prompt)

@@ -13,6 +13,8 @@ from reports.dashboard import load, state
 from reports.dashboard.common import chart, entries, heading, literal, metrics_of, nothing, pick, say, table, words_for
 from reports.votes import calibration_rows, rank_rows, shares_of, win_rows
 
+TALLEST = 220
+"""Pixels of the table of people, which scrolls."""
 ALL = "each against all others"
 
 
@@ -78,7 +80,9 @@ def _people(result: Mapping[str, Any]) -> None:
         }
         for person in result["annotator_reliability"]
     ]
-    table(sorted(rows, key=lambda row: row["one-coin accuracy"]), "annotators", height=220)
+    table(
+        sorted(rows, key=lambda row: row["one-coin accuracy"]), "annotators", height=TALLEST if len(rows) > 5 else None
+    )
 
 
 def _calibration(id: str, result: Mapping[str, Any]) -> None:
