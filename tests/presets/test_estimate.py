@@ -156,7 +156,7 @@ def test_memory_is_a_straight_line_in_frames_and_is_fitted(tiny: PipelineConfig,
         name, n = at_once.get(call.name, (call.name, 16))
         (work,) = [w for w in need.work if w.name == name]
         assert work.fixed + n * work.each == pytest.approx(reckoner.counted("i2v", call)[0].memory, rel=0.02), name
-    asked = Choice("bfloat16", 0, 8, offload=False, tile=False)
+    asked = Choice("bfloat16", 0, 8)
     assert fit([need], Memory(10**12), wish(tiny)).choice == asked
     assert peak(need, asked)[0] > 2 * sum(need.networks.values())
     with pytest.raises(InputError, match="at the least"):
@@ -174,7 +174,7 @@ def test_a_run_that_does_not_fit_its_gpu_is_refused(here: Path, monkeypatch: pyt
     monkeypatch.setattr(needs_module, "free", lambda device: Memory(10**12))
     plan = public._plan(config)
     assert plan is not None
-    assert plan.choice == Choice("float32", 0, 8, offload=False, tile=False)
+    assert plan.choice == Choice("float32", 0, 8)
 
 
 @pytest.mark.parametrize(("preset", "together"), [("paper-sd15", 2), ("svd", 8)])
@@ -182,11 +182,10 @@ def test_the_vae_takes_what_fits_unless_it_makes_another_clip(
     preset: str, together: int, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configured(here, preset)
-    plan = Plan(Choice("float32", 0, 2, offload=False, tile=False), {})
+    plan = Plan(Choice("float32", 0, 2), {})
     monkeypatch.setattr(public, "_plan", lambda config: plan)
-    with_files = loaded(config, "i2v", public.used(config))
-    assert with_files.stage.decode_at_once == 8
-    assert public._fitted(config, with_files).stage.decode_at_once == together
+    assert loaded(config, "i2v", public.used(config))._at_once == 8
+    assert loaded(config, "i2v", public.used(config), public.choice(config))._at_once == together
 
 
 def test_pocket_is_measured_not_reckoned() -> None:

@@ -13,7 +13,8 @@ from magicvideo import presets
 from magicvideo.clip import VideoClip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
-from magicvideo.pipeline import Pipeline, stage_key, stage_keys
+from magicvideo.keys import stage_key, stage_keys
+from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
 from magicvideo.stages.public.loaded import loaded
 
