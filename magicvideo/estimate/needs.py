@@ -26,7 +26,7 @@ from magicvideo.errors import InputError
 from magicvideo.estimate.calls import PER_LATENT, Call, Networks, StageName, calls, vae_in, vae_out
 from magicvideo.estimate.reckon import Reckoner
 from magicvideo.files import read_json, write_json
-from magicvideo.fitting import Plan, StageNeeds, Wish, Work, fit, free, peak, together
+from magicvideo.fitting import Plan, StageNeeds, Wish, Work, choices, fit, free, peak, together
 from magicvideo.models import public
 from magicvideo.models.parts import feed_forward_in_parts
 from magicvideo.runs import content_key
@@ -94,8 +94,9 @@ def settings(config: PipelineConfig, known: list[StageNeeds], found: Plan) -> di
         chosen["compute"] = choice.compute
     if choice.tile and not config.memory.tile:
         chosen["memory.tile"] = "true"
+    same = replace(wish(config), compute=choice.compute, tile=choice.tile)
     for need in known if choice.window else ():
-        whole = peak(need, replace(choice, window=0))[0]
+        whole = min(peak(need, other)[0] for other in choices(same))
         if whole > found.usable and any(w.kind == "window" and w.frames > choice.window for w in need.work):
             chosen[f"{need.stage}.window"] = str(choice.window)
     return chosen

@@ -86,6 +86,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("paper-sd15", "i2v", {"i2v__frames": 5, "i2v__window": 4}),
     ("paper-sd15", "v2v", {}),
     ("paper-sd15", "v2v", {"v2v_reference": False, "v2v__strength": 1.0}),
+    ("paper-sd15", "i2v", {"i2v__control_end": 1.0}),
     ("fast", "i2v", {}),
     ("sd15-t2i", "t2i", {}),
     ("svd", "i2v", {}),
@@ -234,6 +235,16 @@ def test_the_page_shows_what_was_counted() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.filled(text, page.counts()) == text, "run `make cost-table`"
     assert text.count("| whole video |") == len(page.PRESETS)
+
+
+@pytest.mark.parametrize("preset", ["paper-sd15", "fast"])
+def test_the_mechanisms_add_at_most_15_percent(preset: str) -> None:
+    committed = page.counts()[preset]
+    sums = {name: arm["operations"] for name, arm in committed["arms"].items()}
+    assert 0.05 < sums["full"] / sums["without all that come on top"] - 1 <= 0.15
+    for stage in ("i2v", "v2v"):
+        ours = [(c.name, c.times) for c in calls(PipelineConfig.of(preset), stage)]
+        assert [(c["name"], c["times"]) for c in committed["stages"][stage]["calls"]] == ours
 
 
 def test_the_committed_counts_are_todays() -> None:
