@@ -31,7 +31,7 @@ Compute = Literal["float32", "bfloat16", "float16"]
 Attention = Literal["auto", "flash", "efficient", "cudnn"]
 Chosen = Literal["auto", "on", "off"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
-VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]
+VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "script", "off"]
 V2VKind = Literal["diffusion", "realesrgan", "bicubic"]
 """What enlarges the keyframes: our diffusion stage, a pretrained upscaler frame by frame, or interpolation."""
 Upscaler = Literal["video-x2", "video-x4", "photo-x4", "drawing-x4"]
@@ -158,9 +158,15 @@ class V2VConfig(_Frozen):
 
 
 class VFIConfig(_Frozen):
-    """Keyframes -> `factor` times the frame rate: n frames become factor*(n-1)+1."""
+    """Keyframes -> `factor` times the frame rate: n frames become factor*(n-1)+1.
+
+    With `vfi=script` they are made by the TorchScript file `checkpoint`, whose sha256 is `sha256`
+    (`stages/vfi_script.py`).
+    """
 
     factor: int = Field(default=3, ge=1, le=16)
+    checkpoint: str = _field("")
+    sha256: str = _field("", pattern=r"^([0-9a-f]{64})?$")
 
 
 class MemoryConfig(_Frozen):
@@ -271,6 +277,10 @@ class PipelineConfig(_Frozen):
             )
         if self.t2i.source == "files" and not self.t2i.folder:
             raise InputError("t2i.source=files needs t2i.folder=FOLDER: the folder of pictures named by their prompts")
+        if self.mechanisms.vfi == "script" and not (self.vfi.checkpoint and self.vfi.sha256):
+            raise InputError(
+                "vfi=script needs vfi.checkpoint=FILE, a TorchScript, and vfi.sha256=HASH, the file's sha256"
+            )
         if self.public is not None:
             self._check_public(self.public)
         else:

@@ -171,7 +171,8 @@ def _vfi(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         "inputs": inputs[2:3],
         "weights": weights.digest("vfi") if learned else None,
         **({"ffmpeg": ffmpeg_package()} if kind == "minterpolate" else {}),
-        **({"device": config.device} if learned and config.device != "cpu" else {}),
+        **({"script": config.vfi.sha256} if kind == "script" else {}),
+        **({"device": config.device} if (learned or kind == "script") and config.device != "cpu" else {}),
     }
 
 

@@ -154,6 +154,7 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     if other is not None:
         return other
     from magicvideo.models import pocket
+    from magicvideo.stages import vfi_script
     from magicvideo.stages.common import computed_in
     from magicvideo.stages.i2v import image_to_video
     from magicvideo.stages.t2i import text_to_image
@@ -174,6 +175,9 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     if stage == "v2v":
         pocket.autoencoder(), pocket.refiner()
         return made(lambda prompt, clips, seed: refine(config.v2v, m, prompt, clips[1], clips[0], seed))
+    if m.vfi == "script":
+        script = vfi_script.load(config.vfi, config.device)
+        return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, script)
     model = pocket.interpolator(config.device) if m.vfi in ("fused", "edsc") else None
     return lambda prompt, clips, seed: interpolate(clips[2], config.vfi.factor, m.vfi, model)
 

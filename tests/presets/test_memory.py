@@ -232,7 +232,7 @@ def test_frames_for_the_vae_as_asked(here: Path) -> None:
 
 def test_pocket_has_no_such_settings() -> None:
     for key, value in (("memory.tile", "true"), ("i2v.control_end", "0.5"), ("compute", "float16")):
-        with pytest.raises(InputError, match="pocket|GPUs"):
+        with pytest.raises(InputError, match=r"pocket|GPUs"):
             PipelineConfig().with_setting(key, value).check()
 
 
@@ -240,7 +240,7 @@ def test_pocket_has_no_such_settings() -> None:
 
 
 def test_float16_is_refused_on_a_cpu(here: Path) -> None:
-    with pytest.raises(InputError, match="float16 is arithmetic of GPUs .*take bfloat16 or float32"):
+    with pytest.raises(InputError, match=r"float16 is arithmetic of GPUs .*take bfloat16 or float32"):
         configured(here, "paper-sd15", compute="float16").check()
     configured(here, "paper-sd15", compute="float16", device="cuda").check()
 
