@@ -26,7 +26,7 @@ from magicvideo.errors import InputError
 from magicvideo.estimate.calls import PER_LATENT, Call, Networks, StageName, calls, vae_in, vae_out
 from magicvideo.estimate.reckon import Reckoner
 from magicvideo.files import read_json, write_json
-from magicvideo.fitting import Plan, StageNeeds, Wish, Work, choices, fit, free, peak, together
+from magicvideo.fitting import Memory, Plan, StageNeeds, Wish, Work, choices, fit, free, peak, together
 from magicvideo.models import public
 from magicvideo.models.parts import feed_forward_in_parts
 from magicvideo.runs import content_key
@@ -65,11 +65,17 @@ def _plan(told: str) -> Plan:
     try:
         return fit(known, here, wish(config))
     except InputError as error:
-        with suppress(InputError):
-            found = fit(known, here, opened(config))
-            words = " ".join(f"--set {key}={value}" for key, value in settings(config, known, found).items())
-            raise InputError(f"{error}. It fits with {words} (magicvideo generate --fit sets this by itself)") from None
-        raise
+        raise InputError(f"{error}{_remedy(config, known, here)}") from None
+
+
+def _remedy(config: PipelineConfig, known: list[StageNeeds], here: Memory) -> str:
+    """The settings with which a run fits, as the end of a refusal; nothing where there are none."""
+    try:
+        found = fit(known, here, opened(config))
+    except InputError:
+        return ""
+    words = " ".join(f"--set {key}={value}" for key, value in settings(config, known, found).items())
+    return f". It fits with {words} (magicvideo generate --fit sets this by itself)"
 
 
 def fitted(config: PipelineConfig) -> tuple[PipelineConfig, tuple[str, ...]]:

@@ -166,8 +166,8 @@ class Stage(_Frozen):
 
 def controlled(steps: int, end: float) -> int:
     """In how many of the steps, from the first, a ControlNet runs that sees the share `end` of them: none that would
-    lie beyond it even in part, as in diffusers' pipelines."""
-    return sum((n + 1) / steps <= end for n in range(steps))
+    lie beyond it even in part, as in diffusers' pipelines, but always the first."""
+    return max(1, sum((n + 1) / steps <= end for n in range(steps)))
 
 
 class Preset(_Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -21,10 +22,11 @@ from magicvideo.clip import VideoClip
 from magicvideo.config import MemoryConfig, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate import needs as needs_module
+from magicvideo.estimate.calls import Networks
 from magicvideo.estimate.counting import count
-from magicvideo.estimate.needs import fitted, wish
-from magicvideo.estimate.needs import needs as count_needs
-from magicvideo.fitting import SPARE, WORKSPACE, Choice, Memory, StageNeeds, fit, peak, together
+from magicvideo.estimate.needs import fitted, needs_of_stage
+from magicvideo.estimate.reckon import Reckoner
+from magicvideo.fitting import SPARE, WORKSPACE, Choice, Memory, StageNeeds, Work, peak
 from magicvideo.keys import stage_key
 from magicvideo.models.lean import FeedForward
 from magicvideo.models.parts import PARTS, feed_forward_in_parts
@@ -41,14 +43,16 @@ GIVEN = {"t2i": [], "i2v": [PICTURE], "v2v": [PICTURE, KEYFRAMES]}
 
 
 @lru_cache
-def _needs(told: str) -> list[StageNeeds]:
-    return count_needs(PipelineConfig.model_validate_json(told))
+def _needed(told: str, stage: str) -> StageNeeds:
+    config = PipelineConfig.model_validate_json(told)
+    assert config.public is not None
+    return needs_of_stage(Reckoner(Networks(config.public, torch.device("meta"), torch.bfloat16)), config, stage)
 
 
-def needs(config: PipelineConfig) -> list[StageNeeds]:
+def needed(config: PipelineConfig, stage: str) -> StageNeeds:
     """They depend on neither memory's settings nor arithmetic, and are counted once."""
     plain = {"memory": MemoryConfig(), "compute": "float32", "device": "cpu"}
-    return _needs(config.model_copy(update=plain).model_dump_json())
+    return _needed(config.model_copy(update=plain).model_dump_json(), stage)
 
 
 def made(config: PipelineConfig, stage: str) -> VideoClip:
@@ -108,7 +112,7 @@ def test_networks_wait_until_they_are_needed(preset: str, stage: str, here: Path
     config = configured(here, preset)
     plain = made(config, stage)
     away = config.with_setting("memory.offload", "on")
-    (need,) = [n for n in needs(away) if n.stage == stage]
+    need = needed(config, stage)
     watched.start()
     assert made(away, stage) == plain, "the same bytes"
     assert watched.here == []
@@ -188,7 +192,7 @@ def small_tiles(here: Path, tmp_path: Path) -> Path:
 def test_tiles(small_tiles: Path) -> None:
     config = configured(small_tiles, "paper-sd15", v2v__size=64)
     tiled = config.with_setting("memory.tile", "true")
-    (need,) = [n for n in needs(config) if n.stage == "v2v"]
+    need = needed(config, "v2v")
     shares = {work.name: work.tile for work in need.work if work.kind == "vae"}
     assert all(share is not None and share < 0.8 for share in shares.values()), shares
     for stage in ("i2v", "v2v"):
@@ -253,8 +257,11 @@ def test_float16_keeps_the_vae_in_float32(preset: str, stage: str, here: Path, m
     given = loaded(half, stage, public.used(half))  # type: ignore[arg-type]
     assert given.network("vae").dtype == torch.float32
     assert given.network("unet").dtype == torch.float16
-    assert np.abs(made(half, stage).frames.astype(int) - made(config, stage).frames.astype(int)).mean() < 4
-    (need,) = [n for n in needs(half) if n.stage == stage]
+    one, other = (made(c, stage).frames.astype(float) for c in (half, config))
+    assert one.std() > 1, "nothing is beyond float16's range"
+    if preset != "svd":  # random weights make much of a rounding at sigma 700
+        assert 0 < np.abs(one - other).mean() < 4
+    need = needed(half, stage)
     assert [name.rpartition("/")[2] for name in need.wide] == ["vae"]
     asked = Choice("float16", decode_at_once=8)
     vae = sum(size for name, size in need.networks.items() if name in need.wide)
@@ -269,32 +276,75 @@ def test_float16_keeps_the_vae_in_float32(preset: str, stage: str, here: Path, m
 
 def test_a_plan_names_nothing_that_a_stage_would_not_do(here: Path) -> None:
     """SVD-XT has neither windows nor a decoder whose frames can be fewer: its plan holds what it does."""
-    config = configured(here, "svd")
-    need = {n.stage: n for n in needs(config)}["i2v"]
-    assert {work.kind for work in need.work} == {"once", "vae"}
-    assert [work.name for work in need.work if work.kind == "vae"] == []
-    windowed = configured(here, "paper-sd15", i2v__frames=20, i2v__window=16)
-    steps = [w.frames for n in needs(windowed) for w in n.work if w.kind == "window"]
-    assert steps == [16, 16, 20, 20], "a window that was asked for is counted as such"
+    assert {work.kind for work in needed(configured(here, "svd"), "i2v").work} == {"once"}
+    windowed = needed(configured(here, "paper-sd15", i2v__frames=20, i2v__window=16), "i2v")
+    steps = [w.frames for w in windowed.work if w.kind == "window"]
+    assert steps == [16, 16], "a window that was asked for is counted as such"
 
 
-def test_a_refusal_names_the_settings_that_would_fit_and_fit_sets_them(
-    small_tiles: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+GB = 10**9
+KNOWN = [
+    StageNeeds(
+        "i2v",
+        {"unet": GB, "vae": GB // 10},
+        (
+            Work("UNet", ("unet",), 0, GB / 8, "window", 32, parts=(0, GB / 16)),
+            Work("VAE", ("vae",), 0, GB, "vae", 32, tile=0.25),
+        ),
+    ),
+    StageNeeds(
+        "v2v",
+        {"unet": GB, "vae": GB // 10},
+        (
+            Work("UNet", ("unet",), 0, GB, "window", 32, parts=(0, GB / 2)),
+            Work("VAE", ("vae",), 0, 12 * GB, "vae", 32, tile=0.25),
+        ),
+    ),
+]
+"""V2V in bfloat16: 2.2 GB of weights, 32 GB of denoising, 16 in parts; 12 GB a decoded frame, 3 by tiles."""
+
+
+@pytest.mark.parametrize(
+    ("size", "done", "settings"),
+    [
+        (100, Choice("bfloat16", 0, 8), {}),
+        (35, Choice("bfloat16", 0, 2), {}),
+        (19, Choice("bfloat16", 0, 1, parts=True), {}),
+        (18.1, Choice("bfloat16", 0, 1, parts=True, offload=True), {}),
+        (13, Choice("bfloat16", 0, 1, parts=True), {"v2v.window": "16"}),
+        (9, None, {"memory.tile": "true", "v2v.window": "8"}),
+        (2, None, None),
+    ],
+)
+def test_what_a_run_does_or_would_have_to(
+    size: float, done: Choice | None, settings: dict[str, str] | None, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = configured(small_tiles, "sd15-t2i", device="cuda", i2v__frames=32, v2v__size=64)
-    known = together(needs(config))
-    tight = max(peak(n, Choice(parts=True, offload=True, decode_at_once=1))[0] for n in known) * 0.9
-    memory = Memory(int((tight + WORKSPACE) / (1 - SPARE)), 10**12)
+    """What makes the same clip is done; what does not is named in the refusal, and set by --fit."""
+    config = configured(here, "paper-sd15", device="cuda", compute="bfloat16", i2v__frames=32)
+    memory = Memory(int((size * GB + WORKSPACE) / (1 - SPARE)) + 1, 10**12)
+    monkeypatch.setattr(needs_module, "_kept", lambda config: KNOWN)
     monkeypatch.setattr(needs_module, "free", lambda device: memory)
-    monkeypatch.setattr(needs_module, "needs", needs)
-    with pytest.raises(InputError, match=r"needs .* at the least .*\. It fits with --set .*generate --fit") as refused:
-        needs_module.plan(config)
+    needs_module._plan.cache_clear()
+    if settings is None:
+        with pytest.raises(InputError, match=r"at the least.*take a larger device$"):
+            needs_module.plan(config)
+        with pytest.raises(InputError, match="at the least"):
+            fitted(config)
+        return
     changed, words = fitted(config)
-    assert words
-    assert all(f"--set {word}" in str(refused.value) for word in words)
-    assert needs_module.plan(changed).changes is not None
-    assert fit(together(needs(changed)), memory, wish(changed))
-    assert fitted(configured(small_tiles, "sd15-t2i")) == (configured(small_tiles, "sd15-t2i"), ())
+    assert words == tuple(f"{key}={value}" for key, value in settings.items())
+    assert (changed == config) == (settings == {})
+    if settings:
+        said = " ".join(f"--set {word}" for word in words)
+        with pytest.raises(InputError, match=re.escape(f"It fits with {said} (magicvideo generate --fit")):
+            needs_module.plan(config)
+    else:
+        assert needs_module.plan(config).choice == done
+
+
+def test_fit_on_a_cpu_and_with_pocket(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = configured(here, "paper-sd15")
+    assert fitted(config) == (config, ())
     assert main(["generate", PROMPT, "--fit", "--out", str(tmp_path)]) == 2
     assert "--fit is for presets of public weights" in capsys.readouterr().err
 

@@ -135,10 +135,10 @@ class _Sight:
         """The guided prediction for a clip [1,C,T,h,w] in these steps, by windows of so many frames."""
         given = Condition(self.text, self.appearance)
         plain = windows.windowed(partial(self._frames, False), window)
-        count = 0 if self.controlnet is None else controlled(len(steps), self.control_end)
-        if count == 0:
+        if self.controlnet is None:
             return lambda x, t: plain(x, t, given)
-        seeing, last = windows.windowed(partial(self._frames, True), window), float(steps[count - 1])
+        last = float(steps[controlled(len(steps), self.control_end) - 1])
+        seeing = windows.windowed(partial(self._frames, True), window)
         return lambda x, t: (seeing if float(t) >= last else plain)(x, t, given)
 
     def _frames(self, control: bool, x: Tensor, t: Tensor, given: Condition) -> Tensor:
