@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from magicvideo import presets
 from magicvideo.errors import InputError, unknown_name
+from magicvideo.settings import describe, moved, plain
 
 STAGES = ("t2i", "i2v", "v2v", "vfi")
 """The stages in the order they run (MagicVideo-V2, arXiv 2401.04468, figure 1)."""
@@ -245,7 +246,7 @@ class PipelineConfig(_Frozen):
         names_a_stage = parts[0] in type(self).model_fields and len(parts) > 1
         if parts[0] in SWITCHES and not names_a_stage:
             parts.insert(0, "mechanisms")
-        changed = _plain(self)
+        changed = plain(self)
         here = changed
         for depth, part in enumerate(parts):
             if not isinstance(here, dict) or part not in here:
@@ -262,7 +263,7 @@ class PipelineConfig(_Frozen):
                 other = type(self).of(str(value))
             except InputError as error:
                 raise InputError(f"{where}: preset: {error} (got {value!r})") from None
-            changed = _moved(_plain(type(self).of(self.preset)), changed, _plain(other))
+            changed = moved(plain(type(self).of(self.preset)), changed, plain(other))
         return type(self).parse(changed, where=where)
 
     def check(self) -> None:
@@ -343,30 +344,3 @@ def refuse_too_many(preset: presets.Preset, stage: Literal["i2v", "v2v"], frames
 
 def _lacks(preset: presets.Preset, switch: str) -> str:
     return f"the preset {preset.name} has no switch {switch}: {preset.lacks[switch]}"
-
-
-def _plain(model: BaseModel) -> dict[str, Any]:
-    """Every field as plain data, also those that are written only where they differ."""
-    found = {name: getattr(model, name) for name in type(model).model_fields}
-    return {name: _plain(value) if isinstance(value, BaseModel) else value for name, value in found.items()}
-
-
-def _moved(base: dict[str, Any], mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """`other` with what differs between `base` and `mine`."""
-    return {
-        name: _moved(base[name], mine[name], value)
-        if isinstance(value, dict)
-        else value
-        if mine[name] == base[name]
-        else mine[name]
-        for name, value in other.items()
-    }
-
-
-def describe(error: ValidationError, where: str) -> str:
-    """A pydantic error as `where: field: message (got value)` lines, joined by semicolons."""
-    lines = []
-    for problem in error.errors():
-        field = ".".join(str(part) for part in problem["loc"]) or "value"
-        lines.append(f"{field}: {problem['msg']} (got {problem['input']!r})")
-    return f"{where}: " + "; ".join(lines)

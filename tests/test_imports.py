@@ -24,6 +24,7 @@ GROUND_MODULES = (
     "files",
     "clip",
     "config",
+    "settings",
     "runs",
     "weights",
     "prompts",
