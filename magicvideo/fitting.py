@@ -158,7 +158,11 @@ def together(needs: Sequence[StageNeeds]) -> list[StageNeeds]:
 
 
 def free(device: str) -> Memory:
-    """What is free here and now: of the CUDA GPU and of the machine, or of the machine alone for the CPU."""
+    """What is free here and now: of the CUDA GPU and of the machine, or of the machine alone for the CPU.
+
+    What this process holds on the GPU counts as free: it is the same networks, which needs count, or those of another
+    preset, which are let go of first (`stages/public/loaded.py`).
+    """
     import psutil
 
     available = int(psutil.virtual_memory().available)
@@ -167,7 +171,7 @@ def free(device: str) -> Memory:
         return Memory(available)
     if torch is None or not torch.cuda.is_available():
         return Memory(None, available)
-    return Memory(int(torch.cuda.mem_get_info()[0]), available)
+    return Memory(int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved()), available)
 
 
 def _open(wish: bool | None) -> list[bool]:

@@ -342,6 +342,22 @@ def test_what_a_run_does_or_would_have_to(
         assert needs_module.plan(config).choice == done
 
 
+def test_a_gpu_holds_the_networks_of_one_preset(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = configured(here, "paper-sd15"), configured(here, "sd15-t2i")
+    loaded(one, "t2i", public.used(one)).network("vae")
+    held = loading._network.cache_info().currsize
+    loaded(other, "t2i", public.used(other))
+    assert loading._network.cache_info().currsize == held > 0, "a CPU has room"
+    monkeypatch.setattr(loading, "device_of", lambda config: torch.device("cuda"))
+    loaded(one, "t2i", public.used(one))
+    assert loading._network.cache_info().currsize == 0
+    monkeypatch.setattr(loading, "_preset", [one.preset])
+    loading._tokenizer.cache_clear()
+    given = loaded(other, "t2i", public.used(other))
+    assert loading._preset == [other.preset]
+    assert loaded(other, "v2v", public.used(other)).device == given.device
+
+
 def test_fit_on_a_cpu_and_with_pocket(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = configured(here, "paper-sd15")
     assert fitted(config) == (config, ())

@@ -34,6 +34,8 @@ KERNELS = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "cudnn": SDPBackend.CUDNN_ATTENTION,
 }
+_preset = [""]
+"""Whose networks a GPU holds."""
 KEPT = 32
 """Networks that are kept at most: more than any preset has."""
 
@@ -154,11 +156,18 @@ class Loaded:
 def loaded(
     config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"], parts: Iterable[Placed], choice: Choice = PLAIN
 ) -> Loaded:
-    """The stage with the files of these parts checked. Raises `InputError` for what is missing, wrong or not there."""
+    """The stage with the files of these parts checked. Raises `InputError` for what is missing, wrong or not there.
+
+    On a GPU the networks of another preset are let go of, since nobody plans for both.
+    """
     preset = config.public
     assert preset is not None
+    device = device_of(config)
+    if device.type != "cpu" and _preset[0] != config.preset:
+        forget()
+        _preset[0] = config.preset
     asked = preset.model_copy(update={"stages": {**preset.stages, stage: config.stage(stage)}})
-    return Loaded(asked, stage, check(parts, config.preset), device_of(config), public.DTYPES[config.compute], choice)
+    return Loaded(asked, stage, check(parts, config.preset), device, public.DTYPES[config.compute], choice)
 
 
 def device_of(config: PipelineConfig) -> torch.device:
