@@ -243,5 +243,5 @@ def _wide(config: PipelineConfig, stage: str) -> tuple[str, ...]:
     preset = config.public
     if preset is None or stage not in preset.stages:
         return ()
-    parts = [preset.parts[name] for name in preset.stages[cast(StageName, stage)].parts.values()]
+    parts = [preset.parts[name] for name in preset.stages[stage].parts.values()]
     return tuple(p.name for p in parts if public.precision(p.part, torch.float16) != torch.float16)
