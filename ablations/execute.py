@@ -57,7 +57,8 @@ class Outcome:
 
 def pocket_engine(threads: int = 1) -> Engine:
     """The reference pipeline with the weights in force."""
-    from magicvideo.pipeline import Pipeline, stage_keys
+    from magicvideo.keys import stage_keys
+    from magicvideo.pipeline import Pipeline
 
     return Engine(partial(Pipeline, threads=threads), stage_keys)
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from magicvideo import presets
 from magicvideo.errors import InputError, unknown_name
+from magicvideo.settings import describe, moved, plain
 
 STAGES = ("t2i", "i2v", "v2v", "vfi")
 """The stages in the order they run (MagicVideo-V2, arXiv 2401.04468, figure 1)."""
@@ -24,12 +25,14 @@ MOST_AT_ONCE = 32
 MOST_KEYFRAMES = 256
 """The longest clip that is made, half a minute at 8 frames/s."""
 
-CHOICES = {"source", "fault", "window", "scheduler", "folder", "kind", "upscaler"}
+CHOICES = {"source", "fault", "window", "scheduler", "folder", "kind", "upscaler", "control_end"}
 """Fields of a stage that say who makes its clip and how. They enter a result's key, if at all, by what they lead to."""
 
-Compute = Literal["float32", "bfloat16"]
+Compute = Literal["float32", "bfloat16", "float16"]
+Attention = Literal["auto", "flash", "efficient", "cudnn"]
+Chosen = Literal["auto", "on", "off"]
 NoisePriorKind = Literal["none", "mean_shift", "mixed", "frame_init"]
-VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "off"]
+VFIKind = Literal["fused", "edsc", "flow", "minterpolate", "linear", "nearest", "script", "off"]
 V2VKind = Literal["diffusion", "realesrgan", "bicubic"]
 """What enlarges the keyframes: our diffusion stage, a pretrained upscaler frame by frame, or interpolation."""
 Upscaler = Literal["video-x2", "video-x4", "photo-x4", "drawing-x4"]
@@ -58,6 +61,8 @@ def _window(value: int) -> int:
 
 
 Window = Annotated[int, AfterValidator(_window)]
+ControlEnd = Annotated[float, Field(gt=0, le=1)] | None
+"""Share of the steps in which a preset's ControlNet runs, from the first; None leaves it to the preset."""
 
 
 def frames_at_once(frames: int, window: int) -> int:
@@ -132,6 +137,7 @@ class I2VConfig(_Frozen):
     guidance: float = Field(default=2.0, ge=0, le=50)
     source: Source = "model"
     scheduler: Scheduler = _field("preset")
+    control_end: ControlEnd = _field(None)
 
 
 class V2VConfig(_Frozen):
@@ -149,25 +155,51 @@ class V2VConfig(_Frozen):
     kind: V2VKind = _field("diffusion")
     upscaler: Upscaler = _field("video-x2")
     scheduler: Scheduler = _field("preset")
+    control_end: ControlEnd = _field(None)
 
 
 class VFIConfig(_Frozen):
-    """Keyframes -> `factor` times the frame rate: n frames become factor*(n-1)+1."""
+    """Keyframes -> `factor` times the frame rate: n frames become factor*(n-1)+1.
+
+    With `vfi=script` they are made by the TorchScript file `checkpoint`, whose sha256 is `sha256`
+    (`stages/vfi_script.py`).
+    """
 
     factor: int = Field(default=3, ge=1, le=16)
+    checkpoint: str = _field("")
+    sha256: str = _field("", pattern=r"^([0-9a-f]{64})?$")
+
+
+class MemoryConfig(_Frozen):
+    """How stages of public weights keep within a GPU's memory. `auto` and 0 leave it to what is free (`fitting.py`).
+
+    offload: networks wait in the machine's memory until they are needed. The same bytes.
+    feed_forward_parts: feed-forward layers take their input in parts. The same but for rounding.
+    decode_at_once: frames that the VAE takes together, in the place of the preset's number.
+    tile: the VAE works on tiles of its training size. Nearly the same; never chosen unasked.
+    attention: torch's kernel; all need memory by the length, not by its square. `auto` takes the first that can.
+    """
+
+    offload: Chosen = "auto"
+    feed_forward_parts: Chosen = "auto"
+    decode_at_once: int = Field(default=0, ge=0, le=MOST_KEYFRAMES)
+    tile: bool = False
+    attention: Attention = "auto"
 
 
 class PipelineConfig(_Frozen):
     """Everything a pipeline depends on, besides weights, prompt and seed.
 
     `compute` is the arithmetic of the diffusion stages' networks. bfloat16 is faster where the processor multiplies it
-    faster, and gives other bytes; accumulations and the sampler stay in float32. `preset` names the weights, or is a
+    faster, and gives other bytes; accumulations and the sampler stay in float32. float16 needs a GPU, and presets of
+    public weights. `preset` names the weights, or is a
     path to a preset's file (`magicvideo.presets`); pocket runs on the CPU alone.
     """
 
     preset: Annotated[str, AfterValidator(presets.exists)] = presets.POCKET
     compute: Compute = "float32"
     device: Device = _field("cpu")
+    memory: MemoryConfig = _field(MemoryConfig())
     mechanisms: Mechanisms = Mechanisms()
     t2i: T2IConfig = T2IConfig()
     i2v: I2VConfig = I2VConfig()
@@ -187,6 +219,16 @@ class PipelineConfig(_Frozen):
         """The preset of public weights, or None for pocket."""
         return None if self.preset == presets.POCKET else presets.read(self.preset)
 
+    def stage(self, name: Literal["t2i", "i2v", "v2v"]) -> presets.Stage:
+        """The preset's stage, with what this configuration asks for in place of its own numbers."""
+        assert self.public is not None
+        made, own = self.public.stages[name], dict[str, Any]()
+        if end := getattr(getattr(self, name), "control_end", None):
+            own["control_end"] = end
+        if self.memory.decode_at_once:
+            own["decode_at_once"] = self.memory.decode_at_once
+        return made.model_copy(update=own)
+
     def without(self, switch: str) -> Self:
         """The same configuration with one mechanism off; an `InputError` for one that is unknown, or that it lacks."""
         changed = self.model_copy(update={"mechanisms": self.mechanisms.without(switch)})
@@ -204,7 +246,7 @@ class PipelineConfig(_Frozen):
         names_a_stage = parts[0] in type(self).model_fields and len(parts) > 1
         if parts[0] in SWITCHES and not names_a_stage:
             parts.insert(0, "mechanisms")
-        changed = _plain(self)
+        changed = plain(self)
         here = changed
         for depth, part in enumerate(parts):
             if not isinstance(here, dict) or part not in here:
@@ -221,7 +263,7 @@ class PipelineConfig(_Frozen):
                 other = type(self).of(str(value))
             except InputError as error:
                 raise InputError(f"{where}: preset: {error} (got {value!r})") from None
-            changed = _moved(_plain(type(self).of(self.preset)), changed, _plain(other))
+            changed = moved(plain(type(self).of(self.preset)), changed, plain(other))
         return type(self).parse(changed, where=where)
 
     def check(self) -> None:
@@ -236,12 +278,31 @@ class PipelineConfig(_Frozen):
             )
         if self.t2i.source == "files" and not self.t2i.folder:
             raise InputError("t2i.source=files needs t2i.folder=FOLDER: the folder of pictures named by their prompts")
+        if self.mechanisms.vfi == "script" and not (self.vfi.checkpoint and self.vfi.sha256):
+            raise InputError(
+                "vfi=script needs vfi.checkpoint=FILE, a TorchScript, and vfi.sha256=HASH, the file's sha256"
+            )
         if self.public is not None:
             self._check_public(self.public)
-        elif self.device != "cpu":
+        else:
+            self._check_pocket()
+        if self.compute == "float16" and self.device == "cpu":
+            raise InputError("compute=float16 is arithmetic of GPUs (device=cuda): on a CPU take bfloat16 or float32")
+        if self.memory.attention in ("efficient", "cudnn") and self.device == "cpu":
+            raise InputError(
+                f"memory.attention={self.memory.attention} is a kernel of GPUs: on a CPU take auto or flash"
+            )
+
+    def _check_pocket(self) -> None:
+        """What only presets of public weights have is refused."""
+        if self.device != "cpu":
             raise InputError("device=cuda: the preset pocket runs on the CPU alone; presets of public weights do not")
-        elif named := next((s for s in ("t2i", "i2v", "v2v") if getattr(self, s).scheduler != "preset"), None):
+        if named := next((s for s in ("t2i", "i2v", "v2v") if getattr(self, s).scheduler != "preset"), None):
             raise InputError(f"{named}.scheduler: the preset pocket has one sampler of its own; leave it at preset")
+        if named := next((s for s in ("i2v", "v2v") if getattr(self, s).control_end is not None), None):
+            raise InputError(f"{named}.control_end: the preset pocket's ControlNet runs once a clip, not once a step")
+        if self.memory != MemoryConfig():
+            raise InputError("memory: the preset pocket fits every machine; these settings are for public weights")
 
     def _check_public(self, preset: presets.Preset) -> None:
         """What the preset does not have is refused with its reason."""
@@ -283,30 +344,3 @@ def refuse_too_many(preset: presets.Preset, stage: Literal["i2v", "v2v"], frames
 
 def _lacks(preset: presets.Preset, switch: str) -> str:
     return f"the preset {preset.name} has no switch {switch}: {preset.lacks[switch]}"
-
-
-def _plain(model: BaseModel) -> dict[str, Any]:
-    """Every field as plain data, also those that are written only where they differ."""
-    found = {name: getattr(model, name) for name in type(model).model_fields}
-    return {name: _plain(value) if isinstance(value, BaseModel) else value for name, value in found.items()}
-
-
-def _moved(base: dict[str, Any], mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """`other` with what differs between `base` and `mine`."""
-    return {
-        name: _moved(base[name], mine[name], value)
-        if isinstance(value, dict)
-        else value
-        if mine[name] == base[name]
-        else mine[name]
-        for name, value in other.items()
-    }
-
-
-def describe(error: ValidationError, where: str) -> str:
-    """A pydantic error as `where: field: message (got value)` lines, joined by semicolons."""
-    lines = []
-    for problem in error.errors():
-        field = ".".join(str(part) for part in problem["loc"]) or "value"
-        lines.append(f"{field}: {problem['msg']} (got {problem['input']!r})")
-    return f"{where}: " + "; ".join(lines)

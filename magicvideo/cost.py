@@ -140,7 +140,7 @@ def _reckoned(base: PipelineConfig, arguments: argparse.Namespace, threads: int)
         "stages": stages,
         "arms": {name: {"operations": n, "floor": reckon.floors(n)} for name, n in sums.items()},
         "parameters": sum(networks.values()),
-        "weight_bytes": reckon.weight_bytes(base, networks),
+        "weight_bytes": reckoner.networks.weight_bytes(networks),
         "machine": machine(),
     }
     for line in table.lines(result):

@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--without", default="", metavar="SWITCH,...", help=f"switch off: {', '.join(SWITCHES)}")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. noise_prior.strength=2")
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="with public weights: set what makes the run fit the GPU's free memory (tiles, bfloat16, windows)",
+    )
     parser.add_argument("--from", dest="start", type=Path, metavar="IMAGE_OR_CLIP", help="start from your own material")
     parser.add_argument("--until", default="vfi", choices=STAGES, help="last stage to run (default: vfi)")
     parser.add_argument("--out", type=Path, default=Path("outputs"), metavar="DIR", help="folder (default: outputs)")
@@ -62,6 +67,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     config = configuration(arguments.without, arguments.set, arguments.preset)
+    if arguments.fit:
+        config = _fitted(config)
     start = read_clip(arguments.start) if arguments.start else None
     prompts = _prompts(arguments.prompt, arguments.prompts)
     if not prompts and start is not None and len(start) > 1:
@@ -98,6 +105,18 @@ def configuration(without: str, settings: list[str], preset: str = POCKET) -> Pi
         if not equals:
             raise InputError(f"--set {setting}: write KEY=VALUE, e.g. noise_prior.strength=2")
         config = config.with_setting(key.strip(), value.strip())
+    return config
+
+
+def _fitted(config: PipelineConfig) -> PipelineConfig:
+    """The configuration that fits the GPU as it is now; what that changes is told."""
+    config.check()
+    if config.public is None:
+        raise InputError("--fit is for presets of public weights: the preset pocket fits every machine")
+    from magicvideo.estimate.needs import fitted
+
+    config, changes = fitted(config)
+    print(f"to fit this GPU: {', '.join(changes) or 'nothing has to change'}", file=sys.stderr)
     return config
 
 

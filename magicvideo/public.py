@@ -6,12 +6,11 @@ What a stage depends on is told without torch, from the preset's pinned hashes; 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal, cast
 
 from magicvideo.clip import VideoClip
 from magicvideo.config import CHOICES, PipelineConfig
-from magicvideo.fitting import Plan
+from magicvideo.fitting import Choice, Plan
 from magicvideo.presets import Placed, Preset, files
 from magicvideo.presets.files import check, digests
 
@@ -41,7 +40,7 @@ def ready(config: PipelineConfig, stages: Sequence[str]) -> None:
         return
     from magicvideo.stages.public.loaded import device_of
 
-    check(_of(config, preset, running))
+    check(_of(config, preset, running), config.preset)
     device_of(config)
     _plan(config)
 
@@ -74,13 +73,13 @@ def depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: 
     """Everything the stage's clip depends on: settings, mechanisms, the preset's own data, the weights' hashes."""
     preset, name = config.public, cast(StageName, stage)
     assert preset is not None
-    made, asked = preset.stages[name], getattr(config, name)
+    made, asked = config.stage(name), getattr(config, name)
     numbers = asked.model_dump(exclude=CHOICES)
     parts = _parts(config, preset, name)
     return {
         "public": [VERSION, made.model_dump(mode="json", exclude={"parts", "scheduler", "schedulers"})],
         "networks": [[p.part.network, p.part.config] for p in parts],
-        "weights": digests(parts),
+        "weights": digests(parts, config.preset),
         "sampler": _sampler(preset, name, asked.scheduler),
         "config": numbers | ({"window": asked.window} if getattr(asked, "window", 0) else {}),
         "arithmetic": [config.compute, config.device],
@@ -88,6 +87,7 @@ def depends(config: PipelineConfig, stage: str, prompt: str, seed: int, inputs: 
         "prompt": prompt,
         "seed": seed,
         "inputs": _inputs(config, preset, name, inputs),
+        **_rounding(config, preset, name),
     }
 
 
@@ -100,15 +100,29 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     preset, m = config.public, config.mechanisms
     assert preset is not None
     name = cast(StageName, stage)
-    with_files = _fitted(config, loaded(config, name, _parts(config, preset, name)))
-    with_files.load()
-    if name == "t2i":
-        return lambda prompt, clips, seed: text_to_image(with_files, config.t2i, prompt, seed)
-    if name == "v2v":
-        return lambda prompt, clips, seed: keyframes.refine(with_files, config.v2v, m, prompt, clips[1], clips[0], seed)
-    if preset.stages[name].kind == "stable-video-diffusion":
-        return lambda prompt, clips, seed: svd.image_to_video(with_files, config.i2v, prompt, clips[0], seed)
-    return lambda prompt, clips, seed: keyframes.image_to_video(with_files, config.i2v, m, prompt, clips[0], seed)
+    given = loaded(config, name, _parts(config, preset, name), choice(config))
+    given.load()
+
+    def make(prompt: str, clips: list[VideoClip], seed: int) -> VideoClip:
+        with given.at_work(config.memory.attention):
+            if name == "t2i":
+                return text_to_image(given, config.t2i, prompt, seed)
+            if name == "v2v":
+                return keyframes.refine(given, config.v2v, m, prompt, clips[1], clips[0], seed)
+            if given.stage.kind == "stable-video-diffusion":
+                return svd.image_to_video(given, config.i2v, prompt, clips[0], seed)
+            return keyframes.image_to_video(given, config.i2v, m, prompt, clips[0], seed)
+
+    return make
+
+
+def choice(config: PipelineConfig) -> Choice:
+    """How the stages compute: as the configuration says, and what it leaves open as it fits the GPU."""
+    found, memory = _plan(config), config.memory
+    if found is not None:
+        return found.choice
+    parts, offload = memory.feed_forward_parts == "on", memory.offload == "on"
+    return Choice(config.compute, parts=parts, offload=offload, tile=memory.tile)
 
 
 def _plan(config: PipelineConfig) -> Plan | None:
@@ -121,18 +135,12 @@ def _plan(config: PipelineConfig) -> Plan | None:
     return plan(config)
 
 
-def _fitted(config: PipelineConfig, with_files: Any) -> Any:
-    """The stage with a VAE that takes no more frames together than fit.
-
-    A temporal VAE sees the frames that it takes, so that fewer would make another clip: it keeps the preset's number.
-    """
-    found = _plan(config)
-    stage = with_files.stage
-    if found is None or stage.kind == "stable-video-diffusion":
-        return with_files
-    fewer = stage.model_copy(update={"decode_at_once": min(stage.decode_at_once, found.choice.decode_at_once)})
-    stages = {**with_files.preset.stages, with_files.name: fewer}
-    return replace(with_files, preset=with_files.preset.model_copy(update={"stages": stages}))
+def _rounding(config: PipelineConfig, preset: Preset, stage: StageName) -> dict[str, Any]:
+    """What of the memory's settings changes a clip a little, where it was asked for."""
+    memory, tiles = config.memory, preset.part(stage, "vae").part.network == "AutoencoderKL"
+    found = {"tile": memory.tile and tiles, "parts": memory.feed_forward_parts == "on"}
+    asked = {name: True for name, on in found.items() if on}
+    return asked | ({} if memory.attention == "auto" else {"attention": memory.attention})
 
 
 def _sees(config: PipelineConfig, stage: StageName) -> dict[str, bool]:

@@ -24,6 +24,7 @@ GROUND_MODULES = (
     "files",
     "clip",
     "config",
+    "settings",
     "runs",
     "weights",
     "prompts",
@@ -39,7 +40,7 @@ GROUND_MODULES = (
 GROUND = tuple(f"magicvideo.{m}" for m in GROUND_MODULES)
 WORLD = (*GROUND, "magicvideo.world")
 NETWORKS = (*WORLD, "magicvideo.models", "magicvideo.noise_prior")
-PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.pipeline", "magicvideo.public")
+PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.keys", "magicvideo.pipeline", "magicvideo.public")
 READINGS = tuple(
     f"ablations.{m}"
     for m in (
@@ -53,7 +54,8 @@ MAY_STAND_ON = {
     "magicvideo.world": WORLD,
     "magicvideo.models": NETWORKS,
     "magicvideo.noise_prior": NETWORKS,
-    "magicvideo.stages": (*NETWORKS, "magicvideo.stages"),
+    "magicvideo.stages": (*NETWORKS, "magicvideo.stages", "magicvideo.fitting"),
+    "magicvideo.keys": PIPELINE,
     "magicvideo.pipeline": PIPELINE,
     "magicvideo.public": (*PIPELINE, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.fitting": GROUND,
@@ -86,6 +88,7 @@ LIGHT = (
     *GROUND,
     "magicvideo.cli",
     "magicvideo.world",
+    "magicvideo.keys",
     "magicvideo.pipeline",
     "magicvideo.generate",
     "evals",

@@ -1,13 +1,14 @@
 """Which networks run how often, and on what, while a stage of a preset of public weights makes its clip.
 
 This is the stages' own order of calls (`magicvideo/stages/public`), told by shapes: text and the reference are encoded
-once a clip, the ControlNet and the video UNet run in every step on all frames, with guidance on both halves, and the
-VAE works on `decode_at_once` frames at a time. Samplers are left out: a few multiplications a latent.
+once a clip, the video UNet runs in every step on all frames, with guidance on both halves, the ControlNet does so in
+the first steps (`control_end`), and the VAE works on `decode_at_once` frames at a time. Samplers are left out: a few
+multiplications a latent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from magicvideo.config import I2VConfig, PipelineConfig, V2VConfig
 from magicvideo.estimate.counting import not_counted
 from magicvideo.models import public, windows
 from magicvideo.models.interpolator import Interpolator
-from magicvideo.presets import Preset, Stage
+from magicvideo.presets import Preset, Stage, controlled
 
 StageName = Literal["t2i", "i2v", "v2v"]
 PER_LATENT = 8
@@ -50,7 +51,8 @@ class Networks:
 
     def part(self, stage: StageName, role: str) -> Any:
         placed = self.preset.part(stage, role)
-        return self._of(placed.name, lambda: public.build(placed.part, self.device, self.dtype))
+        dtype = public.precision(placed.part, self.dtype)
+        return self._of(placed.name, lambda: public.build(placed.part, self.device, dtype))
 
     def video_unet(self, stage: StageName) -> Any:
         """UNet, motion modules and IP-Adapter as one; its parts are no networks of their own then."""
@@ -78,9 +80,17 @@ class Networks:
         """Let go of all networks."""
         self._built.clear()
 
+    def built(self) -> list[nn.Module]:
+        """Every network built so far."""
+        return list(self._built.values())
+
     def parameters(self) -> dict[str, int]:
         """Of every network built so far."""
         return {name: sum(p.numel() for p in net.parameters()) for name, net in self._built.items()}
+
+    def weight_bytes(self, names: Iterable[str]) -> int:
+        """Of these networks, in the arithmetic that each computes in."""
+        return sum(p.numel() * p.element_size() for name in names for p in self._built[name].parameters())
 
     def frames(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Something of that shape. On a device that computes it is Gaussian: zeros would make some kernels faster."""
@@ -109,7 +119,7 @@ def calls(config: PipelineConfig, stage: str) -> list[Call]:
         return []
     if stage == "v2v" and not (config.mechanisms.v2v and config.v2v.kind == "diffusion"):
         return []
-    made = preset.stages[stage]
+    made = config.stage(stage)
     if stage == "t2i":
         return list(_t2i(config, made))
     if made.kind == "stable-video-diffusion":
@@ -151,7 +161,8 @@ def _keyframes(config: PipelineConfig, made: Stage, stage: Literal["i2v", "v2v"]
     if stage == "v2v":
         steps = max(1, round(steps * config.v2v.strength))
     if control:
-        yield Call("ControlNet step", steps * each, _control(stage, halves * window, size), (halves * window, size))
+        times = controlled(steps, made.control_end) * each
+        yield Call("ControlNet step", times, _control(stage, halves * window, size), (halves * window, size))
     shape = (halves, window, size, appearance, control)
     yield Call("video UNet step", steps * each, _video_unet(stage, *shape), shape)
     yield from _decode(stage, frames, size, made.decode_at_once)
@@ -289,14 +300,18 @@ def _chunks(frames: int, at_once: int) -> Iterator[tuple[int, int]]:
 
 
 def vae_in(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
-    return lambda at: at.part(stage, "vae").encode(at.frames(frames, 3, size, size)).latent_dist.mode()
+    def run(at: Networks) -> Any:
+        net = at.part(stage, "vae")
+        return net.encode(at.frames(frames, 3, size, size, dtype=net.dtype)).latent_dist.mode()
+
+    return run
 
 
 def vae_out(stage: StageName, frames: int, size: int) -> Callable[[Networks], Any]:
     def run(at: Networks) -> Any:
         net, side = at.part(stage, "vae"), size // PER_LATENT
         more = {"num_frames": frames} if type(net).__name__ == "AutoencoderKLTemporalDecoder" else {}
-        return net.decode(at.frames(frames, net.config.latent_channels, side, side), **more).sample
+        return net.decode(at.frames(frames, net.config.latent_channels, side, side, dtype=net.dtype), **more).sample
 
     return run
 

@@ -20,6 +20,7 @@ from magicvideo.config import STAGES, PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate.calls import Call, Networks, calls
 from magicvideo.machine import peak_memory, reset_peak
+from magicvideo.models.public import DTYPES
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def measure(config: PipelineConfig, runs: int, say: Callable[[str], None] = lamb
         listed = calls(config, stage)
         if not listed:
             continue
-        at = Networks(_preset(config), torch.device(config.device), _dtype(config))
+        at = Networks(_preset(config), torch.device(config.device), DTYPES[config.compute])
         with torch.inference_mode():
             found[stage] = StageTime(tuple(_timed(call, at, stage, runs, say) for call in listed))
         at.forget()
@@ -95,10 +96,6 @@ def _preset(config: PipelineConfig) -> Any:
     if config.public is None:
         raise InputError("the preset pocket is measured without --random-weights")
     return config.public
-
-
-def _dtype(config: PipelineConfig) -> torch.dtype:
-    return torch.bfloat16 if config.compute == "bfloat16" else torch.float32
 
 
 def _wait(device: torch.device) -> None:

@@ -15,7 +15,7 @@ from magicvideo.estimate import table
 from magicvideo.files import read_json, write_json, write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
-PRESETS = ("paper-sd15", "fast")
+PRESETS = ("paper-sd15", "fast", "svd")
 ROWS = {"stages": table.stage_rows, "calls": table.call_rows, "arms": table.arm_rows}
 KEPT = ("preset", "settings", "measured_note", "stages", "arms", "parameters", "weight_bytes")
 

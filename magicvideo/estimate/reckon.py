@@ -13,8 +13,8 @@ from magicvideo.errors import InputError
 from magicvideo.estimate.calls import Call, Networks, calls
 from magicvideo.estimate.counting import Count, count
 from magicvideo.estimate.gpus import GPUS
+from magicvideo.models.public import DTYPES
 
-BYTES = {"float32": 4, "bfloat16": 2}
 ADDED = ("noise_prior", "appearance_encoder", "controlnet")
 """The mechanisms that come on top of a pipeline with the same stages."""
 
@@ -82,7 +82,7 @@ class Reckoner:
         """Raises `InputError` for the preset pocket, whose weights ship: it is measured, not reckoned."""
         if config.public is None:
             raise InputError("the preset pocket ships its weights: leave out --random-weights, or name a --preset")
-        return cls(Networks(config.public, torch.device("meta"), _dtype(config)))
+        return cls(Networks(config.public, torch.device("meta"), DTYPES[config.compute]))
 
     def __post_init__(self) -> None:
         self._counted: dict[tuple[Any, ...], tuple[Count, frozenset[str]]] = {}
@@ -101,8 +101,7 @@ class Reckoner:
             used |= networks
         parameters = self.networks.parameters()
         known = {name: parameters[name] for name in sorted(_whole(used))}
-        size = BYTES["float32" if stage == "vfi" else config.compute]
-        return StageReckoning(tuple(costs), known, size * sum(known.values()))
+        return StageReckoning(tuple(costs), known, self.networks.weight_bytes(known))
 
     def counted(self, stage: str, call: Call) -> tuple[Count, frozenset[str]]:
         """One pass of the call, and the networks that it asked for."""
@@ -112,12 +111,6 @@ class Reckoner:
             found = count(lambda: call.run(self.networks))
             self._counted[key] = found, frozenset(self.networks.used)
         return self._counted[key]
-
-
-def weight_bytes(config: PipelineConfig, networks: Mapping[str, int]) -> int:
-    """Of networks that several stages may share, each once."""
-    own = {name: BYTES["float32" if name.startswith("pocket/") else config.compute] for name in networks}
-    return sum(own[name] * size for name, size in networks.items())
 
 
 def arms(config: PipelineConfig) -> dict[str, PipelineConfig]:
@@ -144,7 +137,3 @@ def _whole(used: set[str]) -> set[str]:
     """Without parts that also stand in a larger network: the video UNet holds the IP-Adapter asked for apart."""
     inside = {part for name in used if "+" in name for part in name.split("+")}
     return {name for name in used if name not in inside}
-
-
-def _dtype(config: PipelineConfig) -> torch.dtype:
-    return torch.bfloat16 if config.compute == "bfloat16" else torch.float32

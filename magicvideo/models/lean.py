@@ -59,6 +59,7 @@ def _as_it_is(decorated: Any = None, *_: Any, **__: Any) -> Any:
 
 
 with without(*UNUSED):
+    from diffusers.models.attention import FeedForward
     from diffusers.models.attention_processor import AttnProcessor, IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
@@ -80,6 +81,7 @@ __all__ = [
     "DDIMScheduler",
     "DPMSolverMultistepScheduler",
     "EulerDiscreteScheduler",
+    "FeedForward",
     "IPAdapterAttnProcessor",
     "IPAdapterAttnProcessor2_0",
     "MotionAdapter",

@@ -35,6 +35,15 @@ from magicvideo.models.unet import share_spatial
 from magicvideo.presets import Part
 
 State = dict[str, Tensor]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""By the name of the arithmetic (`magicvideo.config.Compute`)."""
+
+
+def precision(part: Part, dtype: torch.dtype) -> torch.dtype:
+    """What a part computes in where the others compute in `dtype`: a VAE whose configuration does not deny it
+    (`force_upcast`) leaves float16's range, and stays in float32."""
+    upcast = part.network.startswith("AutoencoderKL") and part.config.get("force_upcast", True)
+    return torch.float32 if upcast and dtype == torch.float16 else dtype
 
 
 def build(part: Part, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -141,6 +141,8 @@ class Stage(_Frozen):
     schedulers: dict[SchedulerName, dict[str, Any]] = {}
     negative_prompt: str = ""
     control_scale: float = Field(default=1.0, ge=0, le=4)
+    control_end: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda value: value == 1)
+    """Share of the steps, from the first, in which the ControlNet runs; diffusers' `control_guidance_end`."""
     appearance_scale: float = Field(default=1.0, ge=0, le=4)
     decode_at_once: int = Field(default=8, ge=1)
     """Frames that the VAE works on together."""
@@ -160,6 +162,12 @@ class Stage(_Frozen):
             known = ", ".join(self.schedulers) or "none"
             raise ValueError(f"scheduler {self.scheduler!r} is not among its schedulers ({known})")
         return self
+
+
+def controlled(steps: int, end: float) -> int:
+    """In how many of the steps, from the first, a ControlNet runs that sees the share `end` of them: none that would
+    lie beyond it even in part, as in diffusers' pipelines, but always the first."""
+    return max(1, sum((n + 1) / steps <= end for n in range(steps)))
 
 
 class Preset(_Frozen):

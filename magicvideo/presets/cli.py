@@ -58,7 +58,7 @@ def _one(name: str, fetch: bool, trust_new: bool) -> dict[str, Any]:
             for file, found in files.trust(files.wanted(preset.parts_of())).items():
                 print(f"recorded {found}  {file}", file=sys.stderr)
     about = _about(name, look=True)
-    _show(about)
+    _show(about, name)
     wrong = [f for f in about["files"] if f["state"] == WRONG]
     if wrong:
         more = f"\nso are {len(wrong) - 1} others marked wrong above" if len(wrong) > 1 else ""
@@ -108,7 +108,7 @@ def _show_licences(name: str) -> None:
         print(f"{repository['repository']}: {repository['licence']}, {repository['terms']}", file=sys.stderr)
 
 
-def _show(about: dict[str, Any]) -> None:
+def _show(about: dict[str, Any], name: str) -> None:
     lines = [f"{about['name']}: {about['title']}", about["description"], f"switches: {', '.join(about['switches'])}"]
     lines += [f"lacks {switch}: {why}" for switch, why in about["lacks"].items()]
     for file in about["files"]:
@@ -117,7 +117,7 @@ def _show(about: dict[str, Any]) -> None:
         if file["state"] == MISSING:
             lines.append(f"{'':<22}belongs at {file['belongs']}")
     if any(file["state"] == MISSING for file in about["files"]):
-        lines.append(f"fetch what is missing with: magicvideo presets {about['name']} --fetch")
+        lines.append(f"fetch what is missing with: {files.command(name, '--fetch')}")
     if any(file["state"] == UNTRUSTED for file in about["files"]):
-        lines.append(f"record what is untrusted with: magicvideo presets {about['name']} --trust-new")
+        lines.append(f"record what is untrusted with: {files.command(name, '--trust-new')}")
     print("\n".join(line for line in lines if line), file=sys.stderr)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magicvideo.checkpoints import OFFLINE, cache_folder, folders, hash_of
+from magicvideo.checkpoints import GIVEN, OFFLINE, cache_folder, folders, hash_of
 from magicvideo.errors import InputError
 from magicvideo.files import read_json, write_json
 from magicvideo.presets import SAFE, File, Placed, Preset
@@ -95,20 +96,21 @@ def trust(files: Iterable[Wanted]) -> dict[str, str]:
     return found
 
 
-def digests(parts: Iterable[Placed]) -> list[str]:
+def digests(parts: Iterable[Placed], preset: str) -> list[str]:
     """The sha256 of every file of the parts, as pinned or trusted; reads no weights. What a stage's key is made of.
 
-    Raises `InputError` for files that are neither, or first of all for what is missing then.
+    Raises `InputError` for files that are neither, or first of all for what is missing then; `preset` is the name or
+    path by which its remedies call the preset.
     """
     files = wanted(parts)
     unknown = [w for w in files if w.sha256 is None]
     if unknown:
         gone = [w for w in files if w.path is None]
-        raise InputError(missing(gone) if gone else _untrusted(unknown))
+        raise InputError(missing(gone, preset) if gone else _untrusted(unknown, preset))
     return [str(w.sha256) for w in files]
 
 
-def check(parts: Iterable[Placed]) -> dict[str, list[Path]]:
+def check(parts: Iterable[Placed], preset: str) -> dict[str, list[Path]]:
     """All parts' files, whole and with the right hashes: name of the part -> paths.
 
     Raises one `InputError` that lists everything missing, with sizes and where each file must lie; else one for the
@@ -118,16 +120,22 @@ def check(parts: Iterable[Placed]) -> dict[str, list[Path]]:
     files = wanted(parts)
     gone = [w for w in files if w.path is None]
     if gone:
-        raise InputError(missing(gone))
+        raise InputError(missing(gone, preset))
     for w in files:
         _whole(w.path)
-    digests(parts)
+    digests(parts, preset)
     for w in files:
         examine(w)
     return {p.name: [path for f in p.part.files if (path := Wanted(p, f).path)] for p in parts}
 
 
-def missing(files: list[Wanted]) -> str:
+def command(preset: str, option: str) -> str:
+    """A `magicvideo presets` command to paste, for the folder of weights that is in force."""
+    given = os.environ.get(GIVEN)
+    return shlex.join(["magicvideo", "presets", preset, option, *(["--weights", given] if given else [])])
+
+
+def missing(files: list[Wanted], preset: str) -> str:
     """What is missing: sizes, hashes, licences, where each file must lie, and how to get it."""
     total = sum(w.file.bytes or 0 for w in files)
     lines = [f"{len(files)} file(s) of weights are missing, {total / 1e9:.1f} GB:"]
@@ -136,7 +144,7 @@ def missing(files: list[Wanted]) -> str:
         lines.append(f"  {repository} at revision {of.revision or '(none pinned)'}, {of.licence} ({of.terms})")
         lines += [f"    {w.file.path}  ({w.size}, sha256 {w.sha256 or 'recorded at first use'})" for w in those]
         lines.append(f"    must lie in {those[0].places[0].parents[len(Path(those[0].file.path).parts) - 1]}")
-    lines.append("fetch them with: magicvideo presets NAME --fetch   (MAGICVIDEO_OFFLINE forbids it)")
+    lines.append(f"fetch them with: {command(preset, '--fetch')}   ({OFFLINE} forbids it)")
     lines.append("--weights FOLDER or MAGICVIDEO_WEIGHTS names another folder")
     return "\n".join(lines)
 
@@ -204,11 +212,11 @@ def _lock() -> Path:
     return cache_folder() / "trusted.json"
 
 
-def _untrusted(files: list[Wanted]) -> str:
+def _untrusted(files: list[Wanted], preset: str) -> str:
     names = "".join(f"\n  {w.placed.repository}/{w.file.path}" for w in files)
     return (
         f"no source that could be cited states the sha256 of {len(files)} file(s):{names}\n"
-        "look where they came from, then record what they are with: magicvideo presets NAME --trust-new   "
+        f"look where they came from, then record what they are with: {command(preset, '--trust-new')}   "
         "(from then on another file in their place is refused)"
     )
 

@@ -31,6 +31,7 @@ from magicvideo.errors import InputError
 from magicvideo.models.flow import interpolate_flow, pair_flow
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.stages.minterpolate import minterpolate
+from magicvideo.stages.vfi_script import Script
 
 Array = NDArray[np.float32]
 CONFIDENCE_KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -39,17 +40,20 @@ PIXELS_AT_ONCE = 2_000_000
 """About how many pixels' fields are held in memory at a time."""
 
 
-def interpolate(clip: VideoClip, factor: int, kind: VFIKind, model: Interpolator | None = None) -> VideoClip:
+def interpolate(clip: VideoClip, factor: int, kind: VFIKind, model: Interpolator | Script | None = None) -> VideoClip:
     """The clip at `factor` times its frame rate, with factor - 1 frames put evenly into each gap.
 
-    `edsc` and `fused` need the model; `flow`, `linear` and `nearest` have no weights; `minterpolate` needs the extra
-    `ffmpeg`; `off`, factor 1 and a single frame return the clip itself. The same arguments give the same bytes. Raises
-    `InputError` for a factor below 1, an unknown kind, a missing model or a missing ffmpeg.
+    `edsc` and `fused` need the model, `script` a `Script`; `flow`, `linear` and `nearest` have no weights;
+    `minterpolate` needs the extra `ffmpeg`; `off`, factor 1 and a single frame return the clip itself. The same
+    arguments give the same bytes. Raises `InputError` for a factor below 1, an unknown kind, a missing model or a
+    missing ffmpeg.
     """
     if factor < 1:
         raise InputError(f"vfi.factor must be 1 or more, got {factor}")
     if kind not in get_args(VFIKind):
         raise InputError(f"unknown kind of interpolation {kind!r}: known: {', '.join(get_args(VFIKind))}")
+    if (kind == "script") != isinstance(model, Script):
+        raise InputError("vfi kind 'script' and a TorchScript file (vfi.checkpoint) go together")
     if kind == "off" or factor == 1 or len(clip) == 1:
         return clip
     keys = clip.frames
@@ -95,8 +99,13 @@ def _hats(value: Any, knots: tuple[float, ...]) -> Array:
     return np.stack([np.interp(value, knots, row) for row in unit], axis=-1).astype(np.float32)
 
 
-def _made(keys: Array, gaps: list[int], times: list[float], kind: str, model: Interpolator | None) -> Iterator[Array]:
+def _made(
+    keys: Array, gaps: list[int], times: list[float], kind: str, model: Interpolator | Script | None
+) -> Iterator[Array]:
     """For each gap its frames in between, float32 [len(times),3,H,W]."""
+    if isinstance(model, Script):
+        yield from (model.between(keys[g], keys[g + 1], times) for g in gaps)
+        return
     if kind == "linear":
         yield from (np.stack([(1 - t) * keys[g] + t * keys[g + 1] for t in times]) for g in gaps)
         return

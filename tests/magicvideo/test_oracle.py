@@ -11,7 +11,8 @@ import pytest
 
 from magicvideo.config import Fault, PipelineConfig
 from magicvideo.errors import InputError
-from magicvideo.pipeline import Pipeline, stage_key
+from magicvideo.keys import stage_key
+from magicvideo.pipeline import Pipeline
 from magicvideo.runs import Store
 from magicvideo.world import caption, faulty_picture, pose, render_clip, sample_scene, scene_for
 

@@ -16,8 +16,9 @@ from magicvideo import weights
 from magicvideo.clip import VideoClip, fit_square
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.keys import stage_key
 from magicvideo.models import pocket
-from magicvideo.pipeline import Pipeline, stage_key
+from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
 from magicvideo.stages.common import noise
 
@@ -385,7 +386,7 @@ def test_retraining_a_part_changes_the_stages_that_use_it(
 
 def test_keys_are_pure_and_need_no_torch(tiny: PipelineConfig) -> None:
     code = (
-        "import sys; from magicvideo.pipeline import stage_key; from magicvideo.config import PipelineConfig\n"
+        "import sys; from magicvideo.keys import stage_key; from magicvideo.config import PipelineConfig\n"
         "config = PipelineConfig.model_validate_json(sys.argv[1])\n"
         "print(stage_key(config, 'i2v', sys.argv[2], 7, ('reference',))); sys.exit('torch' in sys.modules)"
     )

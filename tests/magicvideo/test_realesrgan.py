@@ -15,7 +15,8 @@ import pytest
 from magicvideo.clip import Frames, VideoClip, fit_square, read_clip, resize
 from magicvideo.config import PipelineConfig, Upscaler, V2VConfig
 from magicvideo.errors import InputError
-from magicvideo.pipeline import Pipeline, stage_key
+from magicvideo.keys import stage_key
+from magicvideo.pipeline import Pipeline
 from magicvideo.runs import Store
 from magicvideo.stages import realesrgan
 

@@ -115,6 +115,7 @@ def clips(folder: Path, scheduler: str, guidance: float) -> float:
         ip_adapter_image_embeds=[embeds],
         conditioning_frames=[shown] * count,
         controlnet_conditioning_scale=given.stage.control_scale,
+        control_guidance_end=given.stage.control_end,
         output_type="np",
     ).frames[0]
     m = Mechanisms(noise_prior=NoisePrior(kind="none"))

@@ -86,6 +86,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("paper-sd15", "i2v", {"i2v__frames": 5, "i2v__window": 4}),
     ("paper-sd15", "v2v", {}),
     ("paper-sd15", "v2v", {"v2v_reference": False, "v2v__strength": 1.0}),
+    ("paper-sd15", "i2v", {"i2v__control_end": 1.0}),
     ("fast", "i2v", {}),
     ("sd15-t2i", "t2i", {}),
     ("svd", "i2v", {}),
@@ -156,7 +157,7 @@ def test_memory_is_a_straight_line_in_frames_and_is_fitted(tiny: PipelineConfig,
         name, n = at_once.get(call.name, (call.name, 16))
         (work,) = [w for w in need.work if w.name == name]
         assert work.fixed + n * work.each == pytest.approx(reckoner.counted("i2v", call)[0].memory, rel=0.02), name
-    asked = Choice("bfloat16", 0, 8, offload=False, tile=False)
+    asked = Choice("bfloat16", 0, 8)
     assert fit([need], Memory(10**12), wish(tiny)).choice == asked
     assert peak(need, asked)[0] > 2 * sum(need.networks.values())
     with pytest.raises(InputError, match="at the least"):
@@ -174,7 +175,7 @@ def test_a_run_that_does_not_fit_its_gpu_is_refused(here: Path, monkeypatch: pyt
     monkeypatch.setattr(needs_module, "free", lambda device: Memory(10**12))
     plan = public._plan(config)
     assert plan is not None
-    assert plan.choice == Choice("float32", 0, 8, offload=False, tile=False)
+    assert plan.choice == Choice("float32", 0, 8)
 
 
 @pytest.mark.parametrize(("preset", "together"), [("paper-sd15", 2), ("svd", 8)])
@@ -182,11 +183,10 @@ def test_the_vae_takes_what_fits_unless_it_makes_another_clip(
     preset: str, together: int, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configured(here, preset)
-    plan = Plan(Choice("float32", 0, 2, offload=False, tile=False), {})
+    plan = Plan(Choice("float32", 0, 2), {})
     monkeypatch.setattr(public, "_plan", lambda config: plan)
-    with_files = loaded(config, "i2v", public.used(config))
-    assert with_files.stage.decode_at_once == 8
-    assert public._fitted(config, with_files).stage.decode_at_once == together
+    assert loaded(config, "i2v", public.used(config))._at_once == 8
+    assert loaded(config, "i2v", public.used(config), public.choice(config))._at_once == together
 
 
 def test_pocket_is_measured_not_reckoned() -> None:
@@ -235,6 +235,16 @@ def test_the_page_shows_what_was_counted() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.filled(text, page.counts()) == text, "run `make cost-table`"
     assert text.count("| whole video |") == len(page.PRESETS)
+
+
+@pytest.mark.parametrize("preset", ["paper-sd15", "fast"])
+def test_the_mechanisms_add_at_most_15_percent(preset: str) -> None:
+    committed = page.counts()[preset]
+    sums = {name: arm["operations"] for name, arm in committed["arms"].items()}
+    assert 0.05 < sums["full"] / sums["without all that come on top"] - 1 <= 0.15
+    for stage in ("i2v", "v2v"):
+        ours = [(c.name, c.times) for c in calls(PipelineConfig.of(preset), stage)]
+        assert [(c["name"], c["times"]) for c in committed["stages"][stage]["calls"]] == ours
 
 
 def test_the_committed_counts_are_todays() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ from magicvideo.errors import InputError
 from magicvideo.models import public
 from magicvideo.pipeline import Pipeline
 from magicvideo.presets import files
+from magicvideo.presets.cli import add_arguments
 from magicvideo.runs import Store
 
 MOTION = "guoyww/animatediff-motion-adapter-v1-5-3"
@@ -73,6 +77,25 @@ def test_what_is_missing_is_listed_with_sizes_places_and_licences(
     refused(tiny, tmp_path, rf"(?s)2 file\(s\) of weights are missing.*Open RAIL-M.*{UNET.partition('/unet')[0]}")
     refused(tiny, tmp_path, rf"(?s)unet/diffusion_pytorch_model.*{size / 1e6:,.0f} MB, sha256 [0-9a-f]{{64}}")
     refused(tiny, tmp_path, rf"(?s)must lie in {weights / MOTION}\nfetch them")
+
+
+@pytest.mark.parametrize("folder", [None, "a folder"])
+def test_remedies_are_commands_to_paste(
+    folder: str | None, weights: Path, tiny: PipelineConfig, tmp_path: Path
+) -> None:
+    (weights / UNET).unlink()
+    given = tmp_path / folder if folder else None
+    if given:
+        given.mkdir()
+    with checkpoints.searching(given), pytest.raises(InputError) as missed:
+        Pipeline(tiny, Store(tmp_path / "store")).run("a red star", 1)
+    (line,) = re.findall(r"magicvideo presets .*?(?=   )", str(missed.value))
+    name, verb, *words = shlex.split(line)
+    assert (name, verb) == ("magicvideo", "presets")
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    add_arguments(parser)
+    said = parser.parse_args(words)
+    assert (said.preset, said.fetch, said.weights) == (tiny.preset, True, given)
 
 
 def test_another_files_bytes_are_refused(weights: Path, tiny: PipelineConfig, tmp_path: Path) -> None:
@@ -133,7 +156,8 @@ def unpinned(tiny_presets: Path, tiny: PipelineConfig, tmp_path: Path) -> Pipeli
 def test_a_file_without_a_published_hash_is_trusted_once(
     weights: Path, unpinned: PipelineConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(unpinned, tmp_path, rf"(?s)1 file\(s\):\n  {MOTION_FILE}\n.*--trust-new")
+    remedy = re.escape(f"magicvideo presets {unpinned.preset} --trust-new   ")
+    refused(unpinned, tmp_path, rf"(?s)1 file\(s\):\n  {MOTION_FILE}\n.*{remedy}")
     assert main(["presets", unpinned.preset, "--trust-new", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["presets"][0]
     assert {f["state"] for f in shown["files"]} == {"ok"}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny_weights import configured
 
-from magicvideo import presets
+from magicvideo import presets, public
 from magicvideo.clip import VideoClip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
 from magicvideo.errors import InputError
-from magicvideo.pipeline import Pipeline, stage_key, stage_keys
+from magicvideo.keys import stage_key, stage_keys
+from magicvideo.models.lean import ControlNetModel
+from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
 from magicvideo.stages.public.loaded import loaded
 
@@ -150,6 +153,40 @@ def test_decoding_by_single_frames_is_the_same(here: Path, store: Store, tmp_pat
     assert whole.key != single.key
     ours, theirs = (store.clip(r.digest).frames.astype(int) for r in (whole, single))
     assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize(("end", "steps"), [(None, 3), (1.0, 5), (0.5, 2), (0.1, 1)])
+def test_the_controlnet_sees_the_first_steps(
+    end: float | None, steps: int, here: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = config(here, "images", pictures, i2v__steps=5, i2v__control_end=end)
+    ran = list[int]()
+    plain = ControlNetModel.forward
+
+    def seen(self: Any, x: Any, t: Any, **given: Any) -> Any:
+        ran.append(int(t))
+        return plain(self, x, t, **given)
+
+    monkeypatch.setattr(ControlNetModel, "forward", seen)
+    Pipeline(c, Store(tmp_path)).run(PROMPT, 1, until="i2v")
+    assert len(ran) == steps
+    assert ran == sorted(ran, reverse=True)
+    keys = {stage_key(c.with_setting("i2v.control_end", e), "i2v", PROMPT, 1, ("a",)) for e in (0.6, 1.0, end)}
+    assert len(keys) == (2 if end in (None, 1.0) else 3), "asking for the preset's own number changes nothing"
+
+
+def test_what_a_run_needs_is_looked_at_once(
+    here: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, plain = list[tuple[str, ...]](), public.ready
+    monkeypatch.setattr(public, "ready", lambda c, stages: (asked.append(tuple(stages)), plain(c, stages)))
+    c, store = config(here, "images", pictures), Store(tmp_path)
+    run(c, store)
+    assert asked == [STAGES]
+    run(c, store)
+    assert asked == [STAGES], "nor at all where everything is found"
+    run(c.without("v2v"), store)
+    assert asked == [STAGES, ("v2v", "vfi")]
 
 
 def test_bfloat16_is_near_float32_and_another_result(here: Path, store: Store) -> None:

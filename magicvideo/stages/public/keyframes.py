@@ -1,13 +1,14 @@
 """I2V and V2V by Stable Diffusion with AnimateDiff's motion modules, IP-Adapter and ControlNet.
 
 Both see the reference as appearance tokens (IP-Adapter's decoupled cross-attention) and as RGB (ControlNet, the same
-picture for every frame). I2V starts from the latent noise prior; V2V from the enlarged keyframes, noised (SDEdit, arXiv
-2108.01073). A mechanism that is off is an input that is missing.
+picture for every frame, in the first `control_end` of the steps). I2V starts from the latent noise prior; V2V from the
+enlarged keyframes, noised (SDEdit, arXiv 2108.01073). A mechanism that is off is an input that is missing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from magicvideo.clip import VideoClip, fit_square
 from magicvideo.config import I2VConfig, Mechanisms, V2VConfig, refuse_too_many
 from magicvideo.models import windows
 from magicvideo.models.generator import Condition
+from magicvideo.presets import controlled
 from magicvideo.stages.common import named, noise, tensor
 from magicvideo.stages.public.loaded import Loaded
 from magicvideo.stages.public.sampling import Predict, denoise, guide, last_steps, scheduler, start
@@ -47,7 +49,8 @@ def image_to_video(
     eps = windows.shared_noise(eps, window, named(seed, prompt, "i2v windows")).to(loaded.device)
     sampler = scheduler(loaded.stage, config.scheduler, config.steps, loaded.device)
     x = start(sampler, mechanisms.noise_prior, eps, loaded.encode(picture))
-    x = denoise(sampler, sight.predict(window), x)
+    with loaded.denoising(*sight.networks):
+        x = denoise(sampler, sight.predict(window, sampler.timesteps), x)
     return loaded.decode(x[0].transpose(0, 1), config.fps)
 
 
@@ -76,7 +79,9 @@ def refine(
     steps = last_steps(sampler, config.steps, config.strength)
     eps = noise(tuple(x0.shape), seed, prompt, "v2v").to(loaded.device)
     x = sampler.add_noise(x0, eps, steps[:1])
-    x = denoise(sampler, sight.predict(min(len(keyframes), config.window or len(keyframes))), x, steps)
+    window = min(len(keyframes), config.window or len(keyframes))
+    with loaded.denoising(*sight.networks):
+        x = denoise(sampler, sight.predict(window, steps), x, steps)
     return loaded.decode(x[0].transpose(0, 1), keyframes.fps)
 
 
@@ -90,6 +95,7 @@ class _Sight:
     controlnet: Any
     picture: Tensor
     scale: float
+    control_end: float
     guidance: float
     dtype: torch.dtype
 
@@ -111,6 +117,7 @@ class _Sight:
             loaded.network("controlnet") if control else None,
             picture.to(loaded.device, loaded.dtype),
             loaded.stage.control_scale,
+            loaded.stage.control_end,
             guidance,
             loaded.dtype,
         )
@@ -119,18 +126,27 @@ class _Sight:
     def channels(self) -> int:
         return int(self.unet.config.in_channels)
 
-    def predict(self, window: int) -> Predict:
-        """The guided prediction for a clip [1,C,T,h,w], by windows of so many frames."""
-        given = Condition(self.text, self.appearance)
-        by_windows = windows.windowed(self._frames, window)
-        return lambda x, t: by_windows(x, t, given)
+    @property
+    def networks(self) -> list[Any]:
+        """What a step runs."""
+        return [self.unet] if self.controlnet is None else [self.controlnet, self.unet]
 
-    def _frames(self, x: Tensor, t: Tensor, given: Condition) -> Tensor:
+    def predict(self, window: int, steps: Tensor) -> Predict:
+        """The guided prediction for a clip [1,C,T,h,w] in these steps, by windows of so many frames."""
+        given = Condition(self.text, self.appearance)
+        plain = windows.windowed(partial(self._frames, False), window)
+        if self.controlnet is None:
+            return lambda x, t: plain(x, t, given)
+        last = float(steps[controlled(len(steps), self.control_end) - 1])
+        seeing = windows.windowed(partial(self._frames, True), window)
+        return lambda x, t: (seeing if float(t) >= last else plain)(x, t, given)
+
+    def _frames(self, control: bool, x: Tensor, t: Tensor, given: Condition) -> Tensor:
         frames, batch = x.shape[2], len(given.text)
         both = x.to(self.dtype).expand(batch, -1, -1, -1, -1)
         text = given.text.repeat_interleave(frames, 0)
         tokens = [] if given.appearance is None else [given.appearance.repeat_interleave(frames, 0)]
-        down, middle = self._control(both, t, text) if self.controlnet is not None else (None, None)
+        down, middle = self._control(both, t, text) if control else (None, None)
         told = self.unet(
             both,
             t,
@@ -158,13 +174,13 @@ class _Sight:
 def appearance_tokens(loaded: Loaded, reference: VideoClip, guided: bool) -> Tensor:
     """The reference as IP-Adapter's tokens [N,A,D]; the untold half sees a CLIP embedding of zeros."""
     seen = image_embedding(loaded, reference)
-    adapter = loaded.network("ip_adapter")
+    adapter = loaded.use("ip_adapter")
     return adapter(torch.cat([torch.zeros_like(seen), seen]) if guided else seen)
 
 
 def image_embedding(loaded: Loaded, reference: VideoClip) -> Tensor:
     """CLIP's projected embedding [1,D] of the centred square, at the encoder's size."""
-    encoder = loaded.network("image_encoder")
+    encoder = loaded.use("image_encoder")
     pixels = tensor(fit_square(reference, encoder.config.image_size))[:1]
     mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (CLIP_MEAN, CLIP_STD))
     return encoder(((pixels - mean) / std).to(loaded.device, loaded.dtype)).image_embeds

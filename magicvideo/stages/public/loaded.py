@@ -1,12 +1,15 @@
 """What a stage of public weights has at hand: its networks on their device, its tokenizers, its frames as latents.
 
-Networks are loaded once a process and kept, each under its files, device and dtype; `forget` lets go of them.
+Networks are loaded once a process and kept, each under its files, device and dtype; `forget` lets go of them. How they
+keep within memory is a `Choice` (`magicvideo.fitting`), which is carried out here: what is asked for is moved to the
+device first if it waits elsewhere, the VAE takes few frames or tiles, feed-forward layers work in parts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,14 +17,25 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import PipelineConfig
+from magicvideo.config import Attention, PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.fitting import PLAIN, Choice
 from magicvideo.models import public
+from magicvideo.models.parts import PARTS, feed_forward_in_parts
 from magicvideo.presets import Part, Placed, Preset, Stage
 from magicvideo.presets.files import check
+from magicvideo.stages.public import waiting
 
+KERNELS = {
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+}
+_preset = [""]
+"""Whose networks a GPU holds."""
 KEPT = 32
 """Networks that are kept at most: more than any preset has."""
 
@@ -35,6 +49,7 @@ class Loaded:
     files: dict[str, list[Path]]
     device: torch.device
     dtype: torch.dtype
+    choice: Choice = PLAIN
 
     @property
     def stage(self) -> Stage:
@@ -52,15 +67,48 @@ class Loaded:
                 self.network(role)
 
     def network(self, role: str) -> Any:
-        """The network that plays this role, in eval mode."""
+        """The network that plays this role, in eval mode, wherever it is."""
         placed = self.preset.part(self.name, role)
-        return _network(_told(placed.part), tuple(self.files[placed.name]), self.device, self.dtype)
+        dtype = public.precision(placed.part, self.dtype)
+        return _network(_told(placed.part), tuple(self.files[placed.name]), self._home, dtype)
+
+    def use(self, role: str) -> Any:
+        """The network that plays this role, on the device. Others that may wait do so from now on."""
+        network = self.network(role)
+        if self.choice.offload:
+            waiting.bring(self.device, [network])
+        return network
+
+    @contextmanager
+    def denoising(self, *networks: Any) -> Iterator[None]:
+        """Inside, these are on the device together and work within the choice's memory."""
+        if self.choice.offload:
+            waiting.bring(self.device, networks)
+        with ExitStack() as stack:
+            for network in networks:
+                stack.enter_context(feed_forward_in_parts(network, PARTS if self.choice.parts else 1))
+            yield
+
+    @contextmanager
+    def at_work(self, attention: Attention) -> Iterator[None]:
+        """Around the whole stage: attention by this kernel, and networks that may wait do so at the end."""
+        try:
+            with sdpa_kernel(KERNELS[attention]) if attention in KERNELS else nullcontext():
+                yield
+        finally:
+            if self.choice.offload:
+                waiting.bring(self.device, [])
+
+    @property
+    def _home(self) -> torch.device:
+        """Where networks are loaded to."""
+        return torch.device("cpu") if self.choice.offload else self.device
 
     def motion_unet(self) -> Any:
         """The video UNet of UNet, motion adapter and IP-Adapter. No other stage's UNet shares its modules."""
         parts = [self.preset.part(self.name, role) for role in ("unet", "motion_adapter", "ip_adapter")]
         files = tuple((_told(p.part), tuple(self.files[p.name])) for p in parts)
-        unet = _motion_unet(files, self.device, self.dtype)
+        unet = _motion_unet(files, self._home, self.dtype)
         public.set_appearance_scale(unet, self.stage.appearance_scale)
         return unet
 
@@ -74,26 +122,52 @@ class Loaded:
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames [T,3,H,W] in [0,1] -> scaled latents [T,C,h,w], float32: the mode, so that nothing is drawn."""
-        vae, at_once = self.network("vae"), self.stage.decode_at_once
-        parts = (x.to(self.device, self.dtype) * 2 - 1 for x in frames.split(at_once))
+        vae = self.vae()
+        parts = (x.to(self.device, vae.dtype) * 2 - 1 for x in frames.split(self._at_once))
         return torch.cat([vae.encode(x).latent_dist.mode().float() for x in parts]) * vae.config.scaling_factor
 
     def decode(self, latents: Tensor, fps: float) -> VideoClip:
         """Scaled latents [T,C,h,w] -> clip, some frames at a time. A temporal decoder sees those together."""
-        vae, frames = self.network("vae"), list[Tensor]()
-        temporal = type(vae).__name__ == "AutoencoderKLTemporalDecoder"
-        for z in (latents / vae.config.scaling_factor).split(self.stage.decode_at_once):
-            more = {"num_frames": len(z)} if temporal else {}
-            frames.append((vae.decode(z.to(self.dtype), **more).sample.float() / 2 + 0.5).cpu())
+        vae, frames = self.vae(), list[Tensor]()
+        for z in (latents / vae.config.scaling_factor).split(self._at_once):
+            more = {"num_frames": len(z)} if self._temporal else {}
+            frames.append((vae.decode(z.to(vae.dtype), **more).sample.float() / 2 + 0.5).cpu())
         return from_floats(torch.cat(frames).numpy(), fps)
 
+    def vae(self) -> Any:
+        """The VAE on the device, with or without tiles; its dtype may be another than the other networks'."""
+        vae = self.use("vae")
+        if not self._temporal:  # that one has no tiles
+            (vae.enable_tiling if self.choice.tile else vae.disable_tiling)()
+        return vae
 
-def loaded(config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"], parts: Iterable[Placed]) -> Loaded:
-    """The stage with the files of these parts checked. Raises `InputError` for what is missing, wrong or not there."""
+    @property
+    def _temporal(self) -> bool:
+        """Whether the VAE's decoder sees frames together."""
+        return self.preset.part(self.name, "vae").part.network == "AutoencoderKLTemporalDecoder"
+
+    @property
+    def _at_once(self) -> int:
+        """Frames for the VAE. Fewer than the preset says would be another clip where its decoder sees them together."""
+        own, fits = self.stage.decode_at_once, self.choice.decode_at_once
+        return own if self._temporal or fits == 0 else min(own, fits)
+
+
+def loaded(
+    config: PipelineConfig, stage: Literal["t2i", "i2v", "v2v"], parts: Iterable[Placed], choice: Choice = PLAIN
+) -> Loaded:
+    """The stage with the files of these parts checked. Raises `InputError` for what is missing, wrong or not there.
+
+    On a GPU the networks of another preset are let go of, since nobody plans for both.
+    """
     preset = config.public
     assert preset is not None
-    dtype = torch.bfloat16 if config.compute == "bfloat16" else torch.float32
-    return Loaded(preset, stage, check(parts), device_of(config), dtype)
+    device = device_of(config)
+    if device.type != "cpu" and _preset[0] != config.preset:
+        forget()
+        _preset[0] = config.preset
+    asked = preset.model_copy(update={"stages": {**preset.stages, stage: config.stage(stage)}})
+    return Loaded(asked, stage, check(parts, config.preset), device, public.DTYPES[config.compute], choice)
 
 
 def device_of(config: PipelineConfig) -> torch.device:

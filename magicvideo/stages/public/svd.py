@@ -41,14 +41,16 @@ def image_to_video(loaded: Loaded, config: I2VConfig, prompt: str, reference: Vi
         told = unet(both, t, encoder_hidden_states=words, added_time_ids=told_numbers, return_dict=False)[0]
         return guide(told, rise[None, :, None, None, None])
 
-    x = denoise(sampler, predict, eps * float(sampler.init_noise_sigma))
+    with loaded.denoising(unet):
+        x = denoise(sampler, predict, eps * float(sampler.init_noise_sigma))
     return loaded.decode(x[0], config.fps)
 
 
 def _picture_latent(loaded: Loaded, picture: Tensor, eps: Tensor) -> Tensor:
     """The noised picture's latent [1,C,h,w], not scaled: how the network was trained to see it."""
-    noised = (picture * 2 - 1 + loaded.stage.noise_aug * eps).to(loaded.device, loaded.dtype)
-    return loaded.network("vae").encode(noised).latent_dist.mode()
+    vae = loaded.vae()
+    noised = (picture * 2 - 1 + loaded.stage.noise_aug * eps).to(loaded.device, vae.dtype)
+    return vae.encode(noised).latent_dist.mode().to(loaded.dtype)
 
 
 def _with_zeros(x: Tensor, guided: bool) -> Tensor:

@@ -29,7 +29,9 @@ def text_to_image(loaded: Loaded, config: T2IConfig, prompt: str, seed: int) -> 
         told = unet(both, t, encoder_hidden_states=text.states, added_cond_kwargs=given, return_dict=False)[0]
         return guide(told, config.guidance)
 
-    return loaded.decode(denoise(sampler, predict, eps * float(sampler.init_noise_sigma)), fps=1.0)
+    with loaded.denoising(unet):
+        x = denoise(sampler, predict, eps * float(sampler.init_noise_sigma))
+    return loaded.decode(x, fps=1.0)
 
 
 def factor(loaded: Loaded) -> int:

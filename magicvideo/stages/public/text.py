@@ -23,7 +23,7 @@ def encode(loaded: Loaded, prompt: str, guided: bool) -> Text:
     negative = loaded.stage.negative_prompt
     prompts = [negative, prompt] if guided else [prompt]
     if loaded.stage.kind != "stable-diffusion-xl":
-        return Text(loaded.network("text_encoder")(loaded.tokens("tokenizer", prompts)).last_hidden_state)
+        return Text(loaded.use("text_encoder")(loaded.tokens("tokenizer", prompts)).last_hidden_state)
     text = _two_encoders(loaded, prompts)
     if guided and not negative:  # SDXL was trained to drop its text to zeros, not to an empty prompt
         assert text.pooled is not None
@@ -33,8 +33,8 @@ def encode(loaded: Loaded, prompt: str, guided: bool) -> Text:
 
 def _two_encoders(loaded: Loaded, prompts: list[str]) -> Text:
     """SDXL: the last but one layer of both encoders side by side, and the second one's pooled projection."""
-    one = loaded.network("text_encoder")(loaded.tokens("tokenizer", prompts), output_hidden_states=True)
-    two = loaded.network("text_encoder_2")(loaded.tokens("tokenizer_2", prompts), output_hidden_states=True)
+    one = loaded.use("text_encoder")(loaded.tokens("tokenizer", prompts), output_hidden_states=True)
+    two = loaded.use("text_encoder_2")(loaded.tokens("tokenizer_2", prompts), output_hidden_states=True)
     return Text(torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds)
 
 
