@@ -150,7 +150,7 @@ class V2VConfig(_Frozen):
     window: Window = 0
     steps: int = Field(default=6, ge=1, le=1000)
     guidance: float = Field(default=1.0, ge=0, le=50)
-    strength: float = Field(default=0.5, gt=0, le=1)
+    strength: float = Field(default=0.35, gt=0, le=1)
     source: Source = "model"
     kind: V2VKind = _field("diffusion")
     upscaler: Upscaler = _field("video-x2")

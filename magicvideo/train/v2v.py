@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from magicvideo import weights
+from magicvideo.config import V2VConfig
 from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, dropped
@@ -26,7 +27,7 @@ from magicvideo.train.i2v import clip_latents
 from magicvideo.train.loop import Training
 from magicvideo.world import render
 
-STEPS = 1100
+STEPS = 1700
 CLIPS, FRAMES, SIZE = 4, 8, 128
 MOST_FAULT = 800
 """Highest training step from which the keyframes are guessed back."""
@@ -71,17 +72,18 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 24) -> dict[str, Any]:
+def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 48) -> dict[str, Any]:
     """PSNR in dB to the truth, held-out pairs: refined keyframes, and bicubic ones through the same autoencoder."""
+    steps, strength = V2VConfig().steps, V2VConfig().strength
     rng = np.random.default_rng(20_000)
     values: dict[str, list[Tensor]] = {"refined": [], "bicubic": []}
     for _ in range(count // CLIPS):
         pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
         frames, given = _given(coder, generator, model, pairs)
         x0 = clip_latents(coder, frames)
-        t = torch.full((CLIPS,), diffusion.start_step(6, 0.5))
+        t = torch.full((CLIPS,), diffusion.start_step(steps, strength))
         x = diffusion.add_noise(x0, torch.randn_like(x0), t)
-        refined = diffusion.sample(_predictor(model, given), x, 6, 0.5)
+        refined = diffusion.sample(_predictor(model, given), x, steps, strength)
         for name, latents in (("refined", refined), ("bicubic", x0)):
             back = coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (CLIPS, FRAMES))
             values[name].append(data.psnr(back, pairs.large))
