@@ -251,7 +251,7 @@ def test_the_run_folders_page_names_every_field() -> None:
 
 
 def test_grids_in_pages_load(tmp_path: Path) -> None:
-    pages = [page for page in PAGES if page.name != "gate.md"]
+    pages = [page for page in PAGES if page.name not in ("gate.md", "tutorial.md")]
     grids = [body for page in pages for body in blocks(page.read_text(encoding="utf-8"), "yaml")]
     assert grids
     for body in grids:
@@ -260,6 +260,12 @@ def test_grids_in_pages_load(tmp_path: Path) -> None:
         for arm in yaml.safe_load(body).get("arms", ()):
             (tmp_path / arm.get("videos", ".")).mkdir(parents=True, exist_ok=True)
         load_grid(path)
+
+
+def test_the_tutorials_gate_loads(tmp_path: Path) -> None:
+    (body,) = blocks(text("docs/tutorial.md"), "yaml")
+    (tmp_path / "gate.yaml").write_text(body, encoding="utf-8")
+    assert set(load_gate(tmp_path / "gate.yaml").named) <= {m.name for m in POCKET.metrics}
 
 
 def test_the_gates_example_loads_and_its_page_knows_every_field(tmp_path: Path) -> None:
@@ -275,13 +281,14 @@ def test_the_gates_example_loads_and_its_page_knows_every_field(tmp_path: Path) 
 
 
 def test_the_workflows_commands_are_commands() -> None:
-    (body,) = blocks(text("docs/gate.md"), "yml")
-    steps = yaml.safe_load(body)["jobs"]["gate"]["steps"]
-    lines = "\n".join(step["run"] for step in steps if "run" in step)
-    found = list(commands(f"```sh\n{lines}\n```\n"))
-    assert [verb for verb, *_ in found] == ["generate", "evaluate", "compare"]
-    for verb, *words in found:
-        check_values(verb, parser(verb).parse_args(words))
+    jobs = [yaml.safe_load(body)["jobs"] for body in blocks(text("docs/gate.md"), "yml")]
+    for job, verbs in zip(jobs, (["generate", "evaluate"], ["generate", "evaluate", "compare"]), strict=True):
+        (steps,) = (about["steps"] for about in job.values())
+        lines = "\n".join(step["run"] for step in steps if "run" in step)
+        found = list(commands(f"```sh\n{lines}\n```\n"))
+        assert [verb for verb, *_ in found] == verbs
+        for verb, *words in found:
+            check_values(verb, parser(verb).parse_args(words))
 
 
 def test_the_historys_example_answers(tmp_path: Path) -> None:
