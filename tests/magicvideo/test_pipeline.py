@@ -309,6 +309,8 @@ def test_the_table_of_settings_is_complete(tiny: PipelineConfig) -> None:
     fields |= {"compute", "noise_prior.kind", "noise_prior.strength"} | (set(SWITCHES) - {"noise_prior"})
     elsewhere = {"t2i.fault", "v2v.upscaler"}  # need another source or kind: test_oracle.py, test_realesrgan.py
     elsewhere |= {"t2i.folder", *(f"{s}.scheduler" for s in ("t2i", "i2v", "v2v"))}  # of presets of public weights
+    elsewhere |= {"i2v.control_end", "v2v.control_end"}  # of such presets, too
+    elsewhere |= {"vfi.checkpoint", "vfi.sha256"}  # of vfi=script: test_vfi_script.py
     assert set(SETTINGS) | elsewhere == fields
 
 
