@@ -137,7 +137,7 @@ def score(path):
     if metric == "lpips_truth": return distance(tensor(frames), tensor(read(other(path)))).mean()
     if metric == "tlp":
         x, y = tensor(frames), tensor(read(other(path)))
-        return 100 * (distance(x[:-1], x[1:]) - distance(y[:-1], y[1:])).abs().mean()
+        return (distance(x[:-1], x[1:]) - distance(y[:-1], y[1:])).abs().mean()
     if metric == "psnr_truth":
         return np.mean([float(tm.peak_signal_noise_ratio(a[None], b[None], data_range=1.0))
                         for a, b in zip(tensor(frames), tensor(read(other(path))))])
@@ -176,7 +176,8 @@ folder, names, paths = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:]
 for name, entry in CHECKPOINTS.items():
     if (folder / entry.file).is_file():
         CHECKPOINTS[name] = replace(entry, sha256=sha256(folder / entry.file))
-items = [Item(p, Path(p), PROMPT_, p, Path(paths[n - 1]), Path(paths[n - 1])) for n, p in enumerate(paths)]
+others = [Path(paths[n - 1]) for n in range(len(paths))]
+items = [Item(p, Path(p), PROMPT_, p, other, truth=other) for p, other in zip(paths, others)]
 found = evaluate(items, "standard", names, progress=False)
 print(json.dumps({m: [r.value for r in found.rows if r.metric == m] for m in names}))
 """
