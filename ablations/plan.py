@@ -129,7 +129,7 @@ def expand(grid: Grid) -> tuple[Item, ...]:
 def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:
     """Look up every stage of every item in the store, as it is now."""
     bound, planned = dict[str, BoundKey](), list[Planned]()
-    with without_collection():
+    with _without_collection():
         looked = _Looked(Index.of(store))
         for item in items:
             if item.arm.name not in bound:
@@ -139,7 +139,7 @@ def plan(items: Iterable[Item], store: Store, keys: Keys) -> Plan:
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def _without_collection() -> Iterator[None]:
     """No cyclic garbage collection meanwhile: it would look through a million new objects again and again."""
     was = gc.isenabled()
     gc.disable()

@@ -45,12 +45,8 @@ class FeatureDistance(ABC):
         if a.shape[1:] != b.shape[1:] or len(b) not in (1, len(a)) or a.dtype != np.uint8 or b.dtype != np.uint8:
             raise ValueError(f"needs two uint8 arrays of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
         self._check(a)
-        one = self.features(b) if len(b) == 1 and len(a) > 1 else None
-        parts = [
-            self.between(self.features(a[i:j]), self.features(b[i:j]) if one is None else one)
-            for i, j in _chunks(a)
-        ]  # fmt: skip
-        return _joined(parts)
+        one = self.features(b) if len(b) == 1 else None
+        return _joined([self.between(self.features(a[i:j]), one or self.features(b[i:j])) for i, j in _chunks(a)])
 
     @torch.inference_mode()
     def steps(self, frames: Frames) -> Array:

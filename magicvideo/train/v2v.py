@@ -74,16 +74,16 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 @torch.no_grad()
 def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 48) -> dict[str, Any]:
     """PSNR in dB to the truth, held-out pairs: refined keyframes, and bicubic ones through the same autoencoder."""
-    steps, strength = V2VConfig().steps, V2VConfig().strength
+    config = V2VConfig()
     rng = np.random.default_rng(20_000)
     values: dict[str, list[Tensor]] = {"refined": [], "bicubic": []}
     for _ in range(count // CLIPS):
         pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
         frames, given = _given(coder, generator, model, pairs)
         x0 = clip_latents(coder, frames)
-        t = torch.full((CLIPS,), diffusion.start_step(steps, strength))
+        t = torch.full((CLIPS,), diffusion.start_step(config.steps, config.strength))
         x = diffusion.add_noise(x0, torch.randn_like(x0), t)
-        refined = diffusion.sample(_predictor(model, given), x, steps, strength)
+        refined = diffusion.sample(_predictor(model, given), x, config.steps, config.strength)
         for name, latents in (("refined", refined), ("bicubic", x0)):
             back = coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (CLIPS, FRAMES))
             values[name].append(data.psnr(back, pairs.large))

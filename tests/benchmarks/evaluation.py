@@ -30,6 +30,7 @@ from evals.suites import POCKET
 from magicvideo.clip import read_clip, write_preview
 from magicvideo.world import render_clip, sample_scene
 
+MAKERS = str(Path(__file__).parents[1] / "evals" / "backbones")
 PROMPT = "a red star bouncing on a striped background"
 
 
@@ -167,15 +168,13 @@ NAMES = (
 
 OURS = """
 import sys, json
-from dataclasses import replace
+sys.path.insert(0, MAKERS_)
 from pathlib import Path
+from random_checkpoints import own_hashes
 from evals import Item, evaluate
 from evals.checkpoints import CHECKPOINTS
-from magicvideo.files import sha256
 folder, names, paths = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:]
-for name, entry in CHECKPOINTS.items():
-    if (folder / entry.file).is_file():
-        CHECKPOINTS[name] = replace(entry, sha256=sha256(folder / entry.file))
+CHECKPOINTS.update(own_hashes(folder))
 others = [Path(paths[n - 1]) for n in range(len(paths))]
 items = [Item(p, Path(p), PROMPT_, p, other, truth=other) for p, other in zip(paths, others)]
 found = evaluate(items, "standard", names, progress=False)
@@ -185,7 +184,7 @@ print(json.dumps({m: [r.value for r in found.rows if r.metric == m] for m in nam
 
 def checkpoints(folder: Path) -> None:
     """Random weights in the true formats; AlexNet also where `lpips` lets torchvision look for it."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "evals" / "backbones"))
+    sys.path.insert(0, MAKERS)
     from random_checkpoints import make_checkpoints
 
     make_checkpoints(folder)
@@ -211,7 +210,7 @@ def scripts(count: int) -> None:
             theirs += seconds
             print(f"  script {metric:<22} {seconds:7.2f} CPU s", flush=True)
         mine = dict[str, list[float]]()
-        ours_code = OURS.replace("PROMPT_", repr(PROMPT))
+        ours_code = OURS.replace("PROMPT_", repr(PROMPT)).replace("MAKERS_", repr(MAKERS))
         call = [sys.executable, "-W", "ignore", "-c", ours_code, str(folder), ",".join(NAMES), *paths]
         ours, _ = timed(lambda: mine.update(_run(call)))
     print(f"{count} clips, {len(NAMES)} metrics of the suite `standard`: ", end="")

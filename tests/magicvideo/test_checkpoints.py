@@ -48,12 +48,17 @@ def true(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def asked_by(processes: int, path: Path) -> None:
+    """So many processes, one after the other, find the true hash."""
+    for _ in range(processes):
+        another_process()
+        assert hash_of(path) == true(path)
+
+
 def test_a_file_is_read_once_over_many_processes(tmp_path: Path, reads: Reads) -> None:
     path = tmp_path / "weights"
     path.write_bytes(b"one hundred")
-    for _ in range(3):
-        another_process()
-        assert hash_of(path) == true(path)
+    asked_by(3, path)
     assert reads.count == 1
     link = tmp_path / "link"
     link.symlink_to(path)
@@ -75,9 +80,7 @@ def test_a_file_that_changed_is_read_again(how: str, tmp_path: Path, reads: Read
         path.write_bytes(b"two hundred" + b"!" * (how == "longer"))
     if how != "written":
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    for _ in range(2):
-        another_process()
-        assert hash_of(path) == true(path)
+    asked_by(2, path)
     assert reads.count == 2
 
 
@@ -113,7 +116,5 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path, reads: 
     (tmp_path / "cache").write_text("a file where the folder should be")
     path = tmp_path / "weights"
     path.write_bytes(b"one hundred")
-    for _ in range(2):
-        another_process()
-        assert hash_of(path) == true(path)
+    asked_by(2, path)
     assert reads.count == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import timm
@@ -13,7 +14,8 @@ from open_clip.model import CLIP, convert_weights_to_fp16
 from torch import Tensor, nn
 
 from evals.backbones.laion import Mlp
-from evals.checkpoints import CHECKPOINTS
+from evals.checkpoints import CHECKPOINTS, Checkpoint
+from magicvideo.files import sha256
 
 
 class Archive(nn.Module):
@@ -88,3 +90,9 @@ def make_checkpoints(folder: Path) -> None:
     }
     head = {f"classifier.2.{key}": value for key, value in nn.Linear(512, 10).state_dict().items()}
     torch.save(trunk | head, files["nima-vgg16"])
+
+
+def own_hashes(folder: Path) -> dict[str, Checkpoint]:
+    """The table's entries of the files that are there, each with its file's own hash."""
+    made = {name: entry for name, entry in CHECKPOINTS.items() if (folder / entry.file).is_file()}
+    return {name: replace(entry, sha256=sha256(folder / entry.file)) for name, entry in made.items()}

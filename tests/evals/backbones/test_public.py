@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from PIL import Image
-from random_checkpoints import make_checkpoints
+from random_checkpoints import make_checkpoints, own_hashes
 from torch import Tensor, nn
 from torchmetrics.functional.multimodal.clip_score import _clip_score_update as torchmetrics_cosines
 
@@ -48,10 +48,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         warnings.simplefilter("ignore", DeprecationWarning)
         make_checkpoints(folder)
     with pytest.MonkeyPatch.context() as patch:
-        for name, entry in CHECKPOINTS.items():
-            path = folder / entry.file
-            if path.is_file():
-                patch.setitem(CHECKPOINTS, name, replace(entry, sha256=sha256(path)))
+        for name, entry in own_hashes(folder).items():
+            patch.setitem(CHECKPOINTS, name, entry)
         patch.setenv("MAGICVIDEO_OFFLINE", "1")
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv(fetch.GIVEN, str(folder))
