@@ -23,6 +23,7 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # CUDA_VISIBLE_DEVICES stays as it is where no GPU is asked for
     "RAY_agent_register_timeout_ms": "120000",  # on a busy machine Ray's own helpers take longer than its 15 s to start
+    "RAY_raylet_start_wait_time_s": "120",  # and so may its node, which has 30 s
 }
 LOOK_AROUND = 10.0
 """Seconds without an answer after which the cluster is asked whether it still lives."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from magicvideo.clip import VideoClip, from_floats
 from magicvideo.config import Compute
+from magicvideo.models.arithmetic import product_type
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, join
 from magicvideo.runs import content_key
@@ -27,6 +29,8 @@ def computed_in(compute: Compute) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """
     if compute == "float32":
         return lambda work: work
+    if product_type() is torch.float32:
+        warnings.warn("this processor imitates bfloat16: compute=float32 would be many times faster", stacklevel=2)
     return torch.autocast("cpu", torch.bfloat16)
 
 

@@ -35,6 +35,10 @@ class Round:
     muon_lr: float
     images: float = 1 / 3
     """Share of the steps that show pictures, in joint training."""
+    shift: float = 1.2
+    """Clips are trained at higher noise than pictures: frames share what they show, and motion is decided early."""
+    turning: float = 1.0
+    """How many times as often as others clips show a motion that turns: a circle, a bounce."""
 
 
 ROUNDS = (
@@ -42,10 +46,10 @@ ROUNDS = (
     Round(1600, 4e-4, 0.01),
     Round(1000, 4e-4, 0.01),
     Round(600, 6e-4, 0.015, images=2 / 3),
+    Round(1000, 6e-4, 0.015, images=1 / 2, shift=1.6, turning=3.0),
 )
+TURNING = ("circle", "bounce")
 CLIPS, FRAMES, SIZE = 12, 8, 64
-CLIP_SHIFT = 1.2
-"""Clips are trained at higher noise than pictures: their frames share what they show, and motion is decided early."""
 MOVING = 4.0
 """How much more the error counts where a clip's latents leave its first frame's."""
 DROP = 0.12
@@ -104,19 +108,19 @@ def round_of(coder: Autoencoder, model: Generator, name: str, each: Round, image
         model,
         round(each.video_steps / (1 - images)),
         each.lr,
-        lambda rng: t2i.batch(rng) if rng.uniform() < images else clip_batch(rng),
-        lambda b: loss(coder, model, b),
+        lambda rng: t2i.batch(rng) if rng.uniform() < images else clip_batch(rng, each.turning),
+        lambda b: loss(coder, model, b, each.shift),
         seed=seed,
         muon_lr=each.muon_lr,
     )
 
 
-def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures) -> dict[str, Tensor]:
-    """The image loss for pictures, the clip loss for clips."""
+def loss(coder: Autoencoder, model: Generator, batch: Clips | t2i.Pictures, shift: float) -> dict[str, Tensor]:
+    """The image loss for pictures, the clip loss for clips, whose steps are drawn around 1000 sigmoid(shift)."""
     if isinstance(batch, t2i.Pictures):
         return t2i.loss(coder, model, batch)
     x0 = clip_latents(coder, batch.frames)
-    t = diffusion.draw_steps(x0.shape[0], CLIP_SHIFT)
+    t = diffusion.draw_steps(x0.shape[0], shift)
     noise = torch.randn_like(x0)
     reference = batch.frames[:, 0]
     condition = Condition(model.text(batch.ids), model.appearance(reference), model.control(reference))
@@ -134,12 +138,13 @@ def clip_latents(coder: Autoencoder, frames: Tensor) -> Tensor:
     return latents.unflatten(0, (n, count)).transpose(1, 2).contiguous()
 
 
-def clip_batch(rng: np.random.Generator) -> Clips:
-    """Poor clips of the pairs that training videos show, with paraphrased captions."""
+def clip_batch(rng: np.random.Generator, turning: float = 1.0) -> Clips:
+    """Poor clips of the pairs that training videos show, with paraphrased captions; `turning` as in `Round`."""
     scenes = list[Scene]()
     while len(scenes) < CLIPS:
         scene = data.scenes(rng, 1)[0]
-        if in_video_data(scene.shape, scene.colour):
+        rare = turning > 1 and scene.motion not in TURNING and rng.uniform() >= 1 / turning
+        if in_video_data(scene.shape, scene.colour) and not rare:
             scenes.append(scene)
     times = np.linspace(0, 1, FRAMES)
     frames = np.stack([poor(render(s, times, SIZE), rng) for s in scenes])

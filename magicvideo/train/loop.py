@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from magicvideo.files import atomic_path, read_jsonl, write_jsonl
+from magicvideo.models.arithmetic import product_type
 from magicvideo.train.muon import optimizers
 
 FOLDER = Path("training")
@@ -47,7 +48,8 @@ class Training:
     decay: float = 1.0
     """Share of the steps, at the end, in which the learning rate falls; before it the rate is constant."""
     ema: float = 0.998
-    bf16: bool = True
+    bf16: bool | None = None
+    """Matrix products in bfloat16; None: where that is faster (`models/arithmetic.py`)."""
     seed: int = 0
     clip_norm: float = 1.0
     checkpoint_seconds: float = 120.0
@@ -102,7 +104,8 @@ class Training:
         torch.manual_seed(self.seed * 1_000_003 + step)
         for group in (group for optimizer in both for group in optimizer.param_groups):
             group["lr"] = group["full"] * self._schedule(step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+        half = product_type(device.type) is torch.bfloat16 if self.bf16 is None else self.bf16
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self.loss(batch)
         total = torch.stack([t.float() for t in terms.values() if t.requires_grad]).sum()
         if not torch.isfinite(total):

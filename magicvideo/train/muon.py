@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from magicvideo.models.arithmetic import product_type
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 APART = ("words", "places", "conv_in", "conv_out", "to_v_ip")
@@ -60,11 +62,11 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 def _plainly(x: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
-    half = x.to(torch.bfloat16)
+    y = x.to(product_type(x.device.type))
     for _ in range(STEPS):
-        gram = half @ half.mT
-        half = a * half + (b * gram + c * gram @ gram) @ half
-    return half.to(x.dtype)
+        gram = y @ y.mT
+        y = a * y + (b * gram + c * gram @ gram) @ y
+    return y.to(x.dtype)
 
 
 def _by_gram(x: Tensor) -> Tensor:
@@ -77,7 +79,8 @@ def _by_gram(x: Tensor) -> Tensor:
         p = torch.baddbmm(a * one + b * gram, gram, gram, alpha=c)
         product = p @ product
         gram = p @ gram @ p
-    return (product.to(torch.bfloat16) @ x.to(torch.bfloat16)).to(x.dtype)
+    dtype = product_type(x.device.type)
+    return (product.to(dtype) @ x.to(dtype)).to(x.dtype)
 
 
 def optimizers(module: nn.Module, lr: float, adam_lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:

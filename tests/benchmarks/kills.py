@@ -183,7 +183,8 @@ def main() -> None:
     address = ["--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2", "--include-dashboard=false"]
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     subprocess.run([*ray, "get-auth-token", "--generate"], capture_output=True, check=True)
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "120000"}
+    patience = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_time_s": "120"}
+    environment = {**os.environ, **patience, "RAY_USAGE_STATS_ENABLED": "0"}
     with subprocess.Popen([*ray, "start", *address, "--block"], stdout=subprocess.DEVNULL, env=environment) as head:
         try:
             time.sleep(float(os.environ.get("RAY_PAUSE", "15")))
