@@ -27,7 +27,7 @@ from magicvideo.train.i2v import clip_latents
 from magicvideo.train.loop import Training
 from magicvideo.world import render
 
-STEPS = 2100
+STEPS = 2260
 CLIPS, FRAMES, SIZE = 4, 8, 128
 MOST_FAULT = 800
 """Highest training step from which the keyframes are guessed back."""
