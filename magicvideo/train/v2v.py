@@ -77,20 +77,32 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 @torch.no_grad()
 def measure(coder: Autoencoder, generator: Generator, model: Refiner, count: int = 48) -> dict[str, Any]:
     """PSNR in dB to the truth, held-out pairs: refined keyframes, and bicubic ones through the same autoencoder."""
-    config = V2VConfig()
     rng = np.random.default_rng(20_000)
     values: dict[str, list[Tensor]] = {"refined": [], "bicubic": []}
     for _ in range(count // CLIPS):
-        pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
-        frames, given = _given(coder, generator, model, pairs)
-        x0 = clip_latents(coder, frames)
-        t = torch.full((CLIPS,), diffusion.start_step(config.steps, config.strength))
-        x = diffusion.add_noise(x0, torch.randn_like(x0), t)
-        refined = diffusion.sample(_predictor(model, given), x, config.steps, config.strength)
-        for name, latents in (("refined", refined), ("bicubic", x0)):
-            back = coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (CLIPS, FRAMES))
-            values[name].append(data.psnr(back, pairs.large))
+        pairs, refined, enlarged = refine_held_out(coder, generator, model, rng)
+        for name, latents in (("refined", refined), ("bicubic", enlarged)):
+            values[name].append(data.psnr(clip_frames(coder, latents), pairs.large))
     return {f"psnr_{name}": data.mean_interval(torch.cat(v)) for name, v in values.items()}
+
+
+@torch.no_grad()
+def refine_held_out(
+    coder: Autoencoder, generator: Generator, model: Refiner, rng: np.random.Generator
+) -> tuple[Pairs, Tensor, Tensor]:
+    """Held-out clips, and of their faulty keyframes the latents [N,C,T,h,w]: refined by the default, only enlarged."""
+    config = V2VConfig()
+    pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
+    frames, given = _given(coder, generator, model, pairs)
+    enlarged = clip_latents(coder, frames)
+    t = torch.full((CLIPS,), diffusion.start_step(config.steps, config.strength))
+    noisy = diffusion.add_noise(enlarged, torch.randn_like(enlarged), t)
+    return pairs, diffusion.sample(_predictor(model, given), noisy, config.steps, config.strength), enlarged
+
+
+def clip_frames(coder: Autoencoder, latents: Tensor) -> Tensor:
+    """Latents [N,C,T,h,w] -> frames [N,T,3,H,W]."""
+    return coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(latents), latents.shape[2]))
 
 
 def _predictor(model: Refiner, given: Condition) -> Callable[[Tensor, Tensor], Tensor]:

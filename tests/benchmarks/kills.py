@@ -27,6 +27,7 @@ import pocket_fake  # noqa: E402
 from conftest import TINY  # noqa: E402
 from run_checks import DIFFERENT, check_whole, numbers, stage_times  # noqa: E402
 
+from ablations.executors.ray import SETTINGS  # noqa: E402
 from magicvideo.store_check import check_store  # noqa: E402
 
 DELAY = 0.02
@@ -183,8 +184,7 @@ def main() -> None:
     address = ["--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2", "--include-dashboard=false"]
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     subprocess.run([*ray, "get-auth-token", "--generate"], capture_output=True, check=True)
-    patience = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_time_s": "120"}
-    environment = {**os.environ, **patience, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**os.environ, **SETTINGS}
     with subprocess.Popen([*ray, "start", *address, "--block"], stdout=subprocess.DEVNULL, env=environment) as head:
         try:
             time.sleep(float(os.environ.get("RAY_PAUSE", "15")))

@@ -17,8 +17,6 @@ from tqdm import tqdm
 from evals.backbones.perceptual import PocketPerceptual
 from evals.stats import LEVEL
 from magicvideo import weights
-from magicvideo.config import V2VConfig
-from magicvideo.models import diffusion
 from magicvideo.models.generator import Generator
 from magicvideo.models.refiner import Refiner
 from magicvideo.train import data, t2i, v2v
@@ -36,21 +34,14 @@ def measured(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     model = Refiner(generator.eval())
     model.load_weights(weights.load("refiner"))
     model.eval()
-    distance, config = PocketPerceptual(), V2VConfig()
+    distance = PocketPerceptual()
     torch.manual_seed(0)
     rng = np.random.default_rng(20_000)
     distances, psnrs = list[list[float]](), list[list[float]]()
     for _ in tqdm(range(-(-count // v2v.CLIPS)), unit="batch"):
-        pairs = v2v._pairs(rng, data.scenes(rng, v2v.CLIPS, "held_out"))
-        frames, given = v2v._given(coder, generator, model, pairs)
-        enlarged = clip_latents(coder, frames)
-        t = torch.full((v2v.CLIPS,), diffusion.start_step(config.steps, config.strength))
-        noisy = diffusion.add_noise(enlarged, torch.randn_like(enlarged), t)
-        refined = diffusion.sample(v2v._predictor(model, given), noisy, config.steps, config.strength)
-        decoded = [
-            coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, pairs.large.shape[:2])
-            for latents in (refined, enlarged, clip_latents(coder, pairs.large))
-        ]
+        pairs, refined, enlarged = v2v.refine_held_out(coder, generator, model, rng)
+        kinds = (refined, enlarged, clip_latents(coder, pairs.large))
+        decoded = [v2v.clip_frames(coder, latents) for latents in kinds]
         for n, true in enumerate(pairs.large):
             distances.append([float(distance.distance(_bytes(d[n]), _bytes(true)).mean()) for d in decoded])
             psnrs.append([float(data.psnr(d[n][None], true[None])) for d in decoded])
