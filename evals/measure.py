@@ -154,7 +154,7 @@ def measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> M
     """Every metric's rows of clips that are open."""
     opened = [(item, subject) for item, subject in chunk if isinstance(subject, Subject)]
     subjects = [subject for _, subject in opened]
-    arrays = {need: observer.observe(need, subjects) for need in suite.needs}
+    arrays = _arrays(suite.needs, subjects, observer)
     failed = [Rows.of(item.name, item.prompt_id, why) for item, why in chunk if isinstance(why, Unscored)]
     rows = dict[str, Rows]()
     for metric in suite.metrics:
@@ -164,6 +164,23 @@ def measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> M
         ]
         rows[metric.name] = Rows().merge(*found, *failed)
     return Measured(rows, frozenset(s.clip.codec for s in subjects))
+
+
+def _arrays(
+    needs: Sequence[Need], subjects: Sequence[Subject], observer: Observer
+) -> dict[Need, list[Arrays | Unscored]]:
+    """What is needed of each subject: all clips at once, or clip by clip where distances are of one network, which then
+    remembers a clip's pictures from one need to the next."""
+    sharing = dict[object, list[Need]]()
+    for need in needs:
+        perceptual = getattr(observer.backbones[need.role], "perceptual", None)
+        sharing.setdefault(need if perceptual is None else id(perceptual), []).append(need)
+    found = dict[Need, list[Arrays | Unscored]]()
+    for group in sharing.values():
+        parts = [subjects] if len(group) == 1 else [[subject] for subject in subjects]
+        seen = [[observer.observe(need, part) for need in group] for part in parts]
+        found |= {need: [a for part in seen for a in part[n]] for n, need in enumerate(group)}
+    return found
 
 
 def _value(metric: Metric, subject: Subject, arrays: Mapping[Need, Arrays | Unscored]) -> Any:

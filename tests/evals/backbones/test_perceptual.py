@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from evals.backbones import load
-from evals.backbones.perceptual import PerceptualDistance
+from evals.backbones.perceptual import PerceptualDistance, PocketPerceptual
 
 
 def pictures(n: int, size: int = 48, seed: int = 0) -> NDArray[np.uint8]:
@@ -77,13 +77,13 @@ def test_a_picture_goes_through_the_network_once_whatever_it_is_compared_with(un
     backbone, frames = load("pocket-perceptual"), pictures(70)
     steps = backbone.distance(frames[:-1], frames[1:])
     to_first = backbone.distance(frames, np.broadcast_to(frames[:1], frames.shape))
+    backbone = PocketPerceptual()
     seen, look = list[int](), backbone.features
     backbone.features = lambda some: seen.append(len(some)) or look(some)
     np.testing.assert_allclose(backbone.steps(frames), steps, atol=1e-6)
     assert sum(seen) == 70
-    seen.clear()
     np.testing.assert_allclose(backbone.distance(frames, frames[:1]), to_first, atol=1e-6)
-    assert sum(seen) == 71
+    assert sum(seen) == 71  # the first frame alone, as what all are compared with
 
 
 def test_one_frame_has_no_step_and_other_shapes_are_refused(untrained: Path) -> None:
@@ -91,3 +91,41 @@ def test_one_frame_has_no_step_and_other_shapes_are_refused(untrained: Path) -> 
     assert backbone.steps(pictures(1)).shape == (0,)
     with pytest.raises(ValueError, match="two uint8 arrays of one shape"):
         backbone.distance(pictures(4), pictures(3))
+
+
+def test_neighbours_and_truth_and_neighbours_of_the_truth_share_what_the_network_saw(
+    untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, truth, looked = pictures(40), pictures(40, seed=1), []
+    alone = PocketPerceptual()
+    expected = alone.steps(frames), PocketPerceptual().distance(frames, truth), PocketPerceptual().steps(truth)
+    backbone = PocketPerceptual()
+    features = backbone.features
+    monkeypatch.setattr(backbone, "features", lambda some: looked.append(len(some)) or features(some))
+    found = backbone.steps(frames), backbone.distance(frames, truth), backbone.steps(truth)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sum(looked) == 80
+
+
+def test_what_changed_in_place_is_looked_at_again(untrained: Path) -> None:
+    backbone, a, b = PocketPerceptual(), pictures(4), pictures(4, seed=1)
+    backbone.distance(a, b)
+    a[:] = b
+    np.testing.assert_array_equal(backbone.distance(a, b), np.zeros(4, np.float32))
+
+
+def test_pictures_of_the_same_bytes_and_another_shape_are_others(untrained: Path) -> None:
+    backbone, wide = PocketPerceptual(), pictures(2, 32).reshape(2, 3, 16, 64)
+    backbone.steps(wide)
+    tall = wide.reshape(2, 3, 64, 16)
+    np.testing.assert_array_equal(backbone.steps(tall), PocketPerceptual().steps(tall))
+
+
+def test_only_so_much_is_remembered(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = PocketPerceptual()
+    one = sum(layer.nbytes for layer in backbone.features(pictures(1)))
+    monkeypatch.setattr("evals.backbones.feature_distance.REMEMBERED_BYTES", 3 * one)
+    for seed in range(9):
+        backbone.distance(pictures(1, seed=seed), pictures(1, seed=seed + 1))
+    assert sum(layer.nbytes for kept in backbone._memory._kept.values() for layer in kept) <= 3 * one
