@@ -169,10 +169,16 @@ def measure_chunk(chunk: Sequence[Entry], suite: Suite, observer: Observer) -> M
 def _arrays(
     needs: Sequence[Need], subjects: Sequence[Subject], observer: Observer
 ) -> dict[Need, list[Arrays | Unscored]]:
-    """What is needed of each subject: all clips at once, or clip by clip where distances are of one network, which then
-    remembers a clip's pictures from one need to the next."""
-    sharing = dict[object, list[Need]]()
+    """What is needed of each subject. Roles that one network fills are looked at once.
+
+    All clips at once, or clip by clip where distances are of one network, which then remembers a clip's pictures from
+    one need to the next.
+    """
+    alike = dict[tuple[str, str], list[Need]]()
     for need in needs:
+        alike.setdefault((observer.backbones[need.role].id, need.of), []).append(need)
+    sharing = dict[object, list[Need]]()
+    for need, *_ in alike.values():
         perceptual = getattr(observer.backbones[need.role], "perceptual", None)
         sharing.setdefault(need if perceptual is None else id(perceptual), []).append(need)
     found = dict[Need, list[Arrays | Unscored]]()
@@ -180,7 +186,7 @@ def _arrays(
         parts = [subjects] if len(group) == 1 else [[subject] for subject in subjects]
         seen = [[observer.observe(need, part) for need in group] for part in parts]
         found |= {need: [a for part in seen for a in part[n]] for n, need in enumerate(group)}
-    return found
+    return {need: found[first] for first, *rest in alike.values() for need in (first, *rest)}
 
 
 def _value(metric: Metric, subject: Subject, arrays: Mapping[Need, Arrays | Unscored]) -> Any:

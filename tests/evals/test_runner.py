@@ -18,6 +18,7 @@ from evals.decode import Decoder
 from evals.features import FeatureCache
 from evals.measure import Item, measure
 from evals.metric import Metric, Need, Seen
+from evals.metrics import consistency
 from evals.observe import Observer
 from evals.runner import Evaluation, evaluate, summarise
 from evals.sources import Sources
@@ -83,6 +84,19 @@ def test_a_score_is_the_clustered_mean_of_its_rows(items: list[Item], suite: Sui
 def test_each_clip_is_looked_at_once_for_all_metrics(items: list[Item], suite: Suite, histogram: Any) -> None:
     evaluate(items, suite, progress=False)
     assert sorted(histogram.looked) == sorted(i.clip.digest for i in items if isinstance(i.clip, VideoClip))
+
+
+def test_two_roles_of_one_network_look_at_each_clip_once(items: list[Item], suite: Suite, histogram: Any) -> None:
+    both = replace(
+        suite,
+        metrics=(*suite.metrics, consistency.BACKGROUND),
+        backbones={**suite.backbones, "scene": lambda: histogram},
+    )
+    found = evaluate(items, both, progress=False)
+    assert sorted(histogram.looked) == sorted(i.clip.digest for i in items if isinstance(i.clip, VideoClip))
+    assert found.scores["background_consistency"].n == len(items)
+    alone = evaluate(items, both, ["background_consistency"], progress=False)
+    assert alone.scores["background_consistency"] == found.scores["background_consistency"]
 
 
 def test_equal_clips_are_looked_at_once(suite: Suite, histogram: Any, noise_clip: Make) -> None:
