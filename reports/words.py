@@ -195,8 +195,14 @@ def _banners(run: AblationRun, scores: Sequence[ArmScore]) -> list[Banner]:
         banners.append(Banner(text, True))
     if not run.scores:
         return [*banners, Banner("Nothing has been scored yet.", True)]
+    scored = {score.metric for score in scores if score.value is not None}
+    nowhere = [metric.title for name, metric in run.metrics.items() if name not in scored]
     empty = sum(score.value is None for score in scores)
-    without = sum(score.unscored for score in scores)
+    without = sum(score.unscored for score in scores if score.metric in scored)
+    if scored and nowhere:
+        text = f"No variant has a value of {_list(nowhere)}; the reasons are listed below."
+        banners.append(Banner(text, False))
+        empty -= sum(score.metric not in scored for score in scores)
     if empty:
         banners.append(Banner(f"{empty} of {len(scores)} scores (variant × metric) are missing.", True))
     if without:

@@ -126,6 +126,15 @@ def test_unscored_items_are_counted_and_carry_their_reason(make_run: MakeRun) ->
     assert "2 values missing" in page
 
 
+def test_a_metric_that_no_variant_has_is_named_once_and_alarms_nobody(make_run: MakeRun) -> None:
+    run = read_run(make_run())
+    places = {(arm, prompt) for arm, prompt, _ in run.by_place}
+    page = write_report(make_run(unscored=tuple((*place, "flicker") for place in places))).read_text()
+    assert f"No variant has a value of {run.metrics['flicker'].title}; the reasons are listed below." in page
+    assert "are missing." not in page
+    assert "values missing;" not in page
+
+
 def test_a_set_level_metric_keeps_its_interval_and_is_not_tested(make_run: MakeRun) -> None:
     metrics = {"fvd_pocket": ("FVD", "distance", False, 60.0, 0.0), "flicker": ("Flicker", "levels", False, 2.0, 0.3)}
     found = derive(read_run(make_run(metrics=metrics, shifts={"without v2v": {"fvd_pocket": 8.0}})))
