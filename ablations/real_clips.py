@@ -1,28 +1,30 @@
 """Interpolation on real clips: every other frame is left out, made again by each kind, and compared.
 
-    python -m ablations.real_clips FOLDER [--frames 33] [--side 256] [--kinds fused,flow,linear]
+    python -m ablations.real_clips FOLDER [--frames 33] [--side 256] [--kinds fused,flow,linear] [--perceptual]
 
 The frames that were left out are the truth. Prints a table of means with 95 % bootstrap intervals over clips, and of
-paired differences to linear blending.
+paired differences to linear blending. `--perceptual` adds a distance of LPIPS's form on an ImageNet network, tLP and
+flicker, over all frames (suite `packaged`).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 import evals
 from evals import stats
-from evals.suites import SUITES
 from magicvideo.clip import VIDEO_SUFFIXES, Limits, VideoClip, read_clip, resize
 from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
 
-KINDS: tuple[VFIKind, ...] = tuple(kind for kind in get_args(VFIKind) if kind != "off")
-METRICS = ("psnr_between", "ssim_between")
+KINDS: tuple[VFIKind, ...] = tuple(kind for kind in get_args(VFIKind) if kind not in ("off", "script"))
+METRICS = {"truth": ("psnr_between", "ssim_between")}
+PERCEPTUAL = {"packaged": ("lpips_truth", "tlp", "flicker")}
+"""Suite -> its metrics that are asked for."""
 BASE: VFIKind = "linear"
 FACTOR = 2
 PIXELS = Limits(frames=100_000, pixels=8_000_000_000)
@@ -43,13 +45,20 @@ def held_out(clip: VideoClip, frames: int, side: int) -> VideoClip:
     return resize(cut, *(max(1, round(s * scale)) for s in cut.size))
 
 
-def compare(clips: dict[str, VideoClip], kinds: Sequence[VFIKind], make: Make, say: Callable[[str], object]) -> Values:
+def compare(
+    clips: dict[str, VideoClip],
+    kinds: Sequence[VFIKind],
+    make: Make,
+    say: Callable[[str], object],
+    metrics: Mapping[str, Sequence[str]] = METRICS,
+) -> Values:
     """Every kind's values on every clip. A clip that a kind or metric cannot take is told and left out there."""
-    found: Values = {metric: {kind: {} for kind in kinds} for metric in METRICS}
+    found: Values = {metric: {kind: {} for kind in kinds} for some in metrics.values() for metric in some}
     for name, truth in clips.items():
         keys = VideoClip(truth.frames[::FACTOR], truth.fps / FACTOR)
         items = [evals.Item(k, make(keys, k), None, name, truth=truth, key_every=FACTOR) for k in kinds]
-        for row in evals.evaluate(items, SUITES["truth"], METRICS, progress=False).rows:
+        evaluations = [evals.evaluate(items, suite, some, progress=False) for suite, some in metrics.items()]
+        for row in (row for evaluation in evaluations for row in evaluation.rows):
             if row.value is None:
                 say(f"{name}, {row.item}, {row.metric}: {row.reason}")
             else:
@@ -73,9 +82,9 @@ def table(found: Values, base: str = BASE) -> Iterator[str]:
             difference, span = "", ""
             if shared and kind != base:
                 d = stats.paired([kinds[base][n] for n in shared], [values[n] for n in shared], shared)
-                difference, span = f"{d.value:+.3f}", _span(d.low, d.high, "+.3f")
-            interval = _span(mean.low, mean.high, ".3f")
-            yield f"| {metric} | {kind} | {mean.value:.3f} | {interval} | {difference} | {span} | {mean.n} |"
+                difference, span = f"{d.value:+.4g}", _span(d.low, d.high, "+.4g")
+            interval = _span(mean.low, mean.high, ".4g")
+            yield f"| {metric} | {kind} | {mean.value:.4g} | {interval} | {difference} | {span} | {mean.n} |"
 
 
 def _span(low: float | None, high: float | None, form: str) -> str:
@@ -111,11 +120,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=33, help="at most so many frames of a clip (default: 33)")
     parser.add_argument("--side", type=int, default=256, help="longer side in pixels at most (default: 256)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of interpolation, separated by commas")
+    parser.add_argument("--perceptual", action="store_true", help="LPIPS's form, tLP and flicker too (extra packaged)")
     asked = parser.parse_args(words)
     try:
         kinds = [_kind(name.strip()) for name in asked.kinds.split(",")]
         clips = find(asked.folder, asked.frames, asked.side)
-        found = compare(clips, kinds, _pocket(kinds), lambda line: print(line, file=sys.stderr))
+        metrics = {**METRICS, **PERCEPTUAL} if asked.perceptual else METRICS
+        found = compare(clips, kinds, _pocket(kinds), lambda line: print(line, file=sys.stderr), metrics)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

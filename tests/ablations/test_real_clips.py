@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablations.real_clips import compare, find, held_out, main, table
+from ablations.real_clips import PERCEPTUAL, compare, find, held_out, main, table
+from evals import fetch
 from magicvideo.clip import VideoClip, write_lossless
 from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
@@ -39,6 +40,16 @@ def test_left_out_frames_are_those_that_count() -> None:
     assert lines[2].startswith("| psnr_between | nearest | ")
     assert lines[2].endswith(" | 2 |")
     assert "| psnr_between | linear | 58.92" in lines[3]
+
+
+@pytest.mark.skipif(fetch.locate("efficientnet-lite0") is None, reason="needs the extra packaged")
+def test_a_network_that_knows_photographs_judges_too() -> None:
+    clips = {"a": VideoClip(ramp(5, 2).frames.repeat(4, axis=2).repeat(4, axis=3), 30.0)}
+    found = compare(clips, ["nearest", "linear"], make, lambda _: None, PERCEPTUAL)
+    assert list(found) == ["lpips_truth", "tlp", "flicker"]
+    assert found["lpips_truth"]["linear"] == pytest.approx({"a": 0}, abs=1e-6)
+    assert found["lpips_truth"]["nearest"]["a"] > found["lpips_truth"]["linear"]["a"]
+    assert found["tlp"]["nearest"]["a"] > found["tlp"]["linear"]["a"]
 
 
 def test_a_clip_is_cut_to_an_odd_number_of_frames_and_scaled() -> None:
