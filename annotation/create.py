@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+from tqdm import tqdm
+
 from annotation.design import Settings, plan
 from annotation.media import Format, Shape, alike, common, degrade, frame_count, served_name, write_served
 from annotation.planning import detectable_net
@@ -111,10 +113,11 @@ def create(folder: Path, wish: Wish, say: Callable[[str], None] = lambda message
         wanted = common(shape for of in shapes.values() for shape in of.values())
         frames = {key: frame_count((of[key] for of in shapes.values()), wanted.fps) for key in keys}
         served = _Served(folder / MEDIA, secret, decoder, wanted, frames, systems)
-        videos = {
-            name: {k: Video(digest=digests[name][k], served=served.write("main", name, k)) for k in keys}
-            for name in names
-        }
+        say(f"making {len(names) * len(keys)} videos alike")
+        videos: dict[str, dict[str, Video]] = {name: {} for name in names}
+        every = [(name, key) for name in names for key in keys]
+        for name, key in tqdm(every, desc="made alike", unit="video", disable=None):
+            videos[name][key] = Video(digest=digests[name][key], served=served.write("main", name, key))
         extra = {extra_key(*words): served.write(*words) for words in _extras(planned.golds, keys[0], names[0])}
     height, width = wanted.shown
     bundle = Bundle(
