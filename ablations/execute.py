@@ -41,6 +41,8 @@ Row = dict[str, Any]
 
 HOPELESS = 10
 """So many stages that fail before one succeeds are no matter of single videos."""
+NEW = 64
+"""After fewer new stages most features are kept already: one process reads them before others have started."""
 ROWS_EVERY = 30.0
 """Seconds between two writings of `items.jsonl` while videos are being made."""
 
@@ -99,7 +101,9 @@ def execute(
         write_jsonl(out / "items.jsonl", rows)
         opened.sweep()
         pack(opened)
-        scores, about = score(grid, rows, opened, cache=out / "cache", progress=progress)
+        cache = out / "cache"
+        workers = setup.workers if not cache.exists() or schedule.computed >= NEW else 1
+        scores, about = score(grid, rows, opened, cache, progress, workers, setup.threads)
         write_jsonl(out / "scores.jsonl", scores)
         metrics = {name: {**known, **about[name]} for name, known in record["metrics"].items()}
         write_json(out / "run.json", {**record, "metrics": metrics, "status": "complete"})

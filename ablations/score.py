@@ -16,6 +16,8 @@ from magicvideo.runs import Store
 from magicvideo.world import render_clip, scene_for
 
 Row = dict[str, Any]
+A_WORKER = 16
+"""Fewer videos for each are scored before others have loaded their libraries."""
 
 
 def describe_metrics(grid: Grid) -> dict[str, Row]:
@@ -25,20 +27,28 @@ def describe_metrics(grid: Grid) -> dict[str, Row]:
 
 
 def score(
-    grid: Grid, rows: Sequence[Row], store: Store, cache: Path, progress: bool
+    grid: Grid,
+    rows: Sequence[Row],
+    store: Store,
+    cache: Path,
+    progress: bool,
+    workers: int = 1,
+    threads: int | None = None,
 ) -> tuple[list[Row], dict[str, Row]]:
     """Lines of `scores.jsonl`, and for each metric its protocol id and what to print beside it.
 
     A metric of one clip gives a line a video and scored stage, a metric of a set (`fvd_pocket`) a line an arm and
     stage. The reference of a video is its own T2I image; its truth, if the grid asks for one, the exact render of its
-    prompt and seed. A video that could not be made has its reason in the place of values.
+    prompt and seed. A video that could not be made has its reason in the place of values. Up to so many `workers` share
+    the videos if they are worth it; with the same number of `threads` the lines are the same to the last bit.
     """
     truths = Truths(store) if grid.truth else None
     lines, about = list[Row](), dict[str, Row]()
     for stage in grid.score_stages:
         made = [row for row in rows if stage in row["stages"]]
         items = [_item(row, stage, store, truths) for row in made]
-        whole = evals.evaluate(items, grid.suite, grid.metrics, cache, progress)
+        some = max(1, min(workers, len(items) // A_WORKER))
+        whole = evals.evaluate(items, grid.suite, grid.metrics, cache, progress, workers=some, threads=threads)
         lines += _lines(grid, stage, made, items, whole, cache)
         lines += _not_made(grid, stage, (row for row in rows if stage not in row["stages"]))
         about = {name: _about(name, whole) for name in whole.scores}

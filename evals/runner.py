@@ -27,6 +27,7 @@ from evals.suites import find
 from evals.workers import measure_shared
 from magicvideo.clip import VideoClip
 from magicvideo.errors import InputError
+from magicvideo.machine import torch_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,14 +88,17 @@ def evaluate(
     prompts: Sequence[str | None] | None = None,
     fps: float = 8.0,
     workers: int = 1,
+    threads: int | None = None,
 ) -> Evaluation:
     """Score videos by a suite, or by those of its metrics that are named.
 
     `videos`: a folder, or a sequence of paths, arrays, tensors, clips, (any of these, prompt) or `Item`s, of any
     lengths and sizes (`evals.inputs`); `prompts` go with them by order, and `fps` is the rate of arrays. With `cache`,
     features are kept there and found again. `reference_set`: real clips for set-level distances, instead of the shipped
-    reference. `workers`: so many processes share the clips; the scores are the same. Raises `InputError` for an unknown
-    suite or metric, or item names that repeat; whatever is wrong with one clip becomes that clip's reason.
+    reference. `workers`: so many processes share the clips; the scores are the same. `threads` of each; None leaves it
+    to torch, or gives each its share of the cores; with the same number scores are the same to the last bit. Raises
+    `InputError` for an unknown suite or metric, or item names that repeat; whatever is wrong with one clip becomes that
+    clip's reason.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
@@ -109,9 +113,10 @@ def evaluate(
     with Decoder() as decoder:
         sources = Sources(cache, decoder)
         if workers > 1 and len(items) > 1:
-            measured = measure_shared(items, chosen, cache, workers, progress)
+            measured = measure_shared(items, chosen, cache, workers, progress, threads)
         else:
-            measured = measure(items, chosen, observer, sources, progress)
+            with torch_threads(threads):
+                measured = measure(items, chosen, observer, sources, progress)
         references = _references(chosen, observer, sources, reference_set)
     return summarise(items, measured, chosen, observer.backbones, references)
 

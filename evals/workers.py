@@ -43,12 +43,20 @@ Named: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 def measure_shared(
-    items: Sequence[Item], suite: Suite, cache: Path | None, workers: int, progress: bool = False
+    items: Sequence[Item],
+    suite: Suite,
+    cache: Path | None,
+    workers: int,
+    progress: bool = False,
+    threads: int | None = None,
 ) -> Measured:
-    """As `measure`, by so many processes. Raises `InputError` for a suite that no other process can be handed."""
+    """As `measure`, by so many processes, of `threads` each (None: the cores, shared, unless OMP_NUM_THREADS says).
+
+    Raises `InputError` for a suite that no other process can be handed.
+    """
     size = max(1, min(CHUNK_CLIPS, math.ceil(len(items) / (workers * TASKS_A_WORKER))))
     tasks = deque(_Task(list(items[i : i + size])) for i in range(0, len(items), size))
-    job = _Job(_portable(suite), cache, max(1, (os.cpu_count() or 1) // workers))
+    job = _Job(_portable(suite), cache, str(threads) if threads else _share(workers))
     pool = [_Worker(job) for _ in range(min(workers, len(tasks)))]
     parts = [nothing(suite)]
     with tqdm(total=len(items), desc="scoring", unit="clip", disable=not progress) as bar:
@@ -75,7 +83,11 @@ class _Task:
 class _Job:
     suite: Suite | Named
     cache: Path | None
-    threads: int
+    threads: str
+
+
+def _share(workers: int) -> str:
+    return os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 @dataclass
@@ -103,8 +115,10 @@ class _Worker:
 
     def _start(self) -> None:
         self.line, theirs = Pipe()
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        environment.setdefault("OMP_NUM_THREADS", str(self.job.threads))
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+            "OMP_NUM_THREADS": self.job.threads,
+        }
         code = f"from evals.workers import serve; serve({theirs.fileno()})"
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],

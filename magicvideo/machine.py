@@ -1,12 +1,15 @@
 """Which process this is, whether another one still lives, and how much memory one has needed.
 
-Reads /proc; elsewhere than on Linux nobody can be told dead and no peak is known. Does not know stores.
+Reads /proc; elsewhere than on Linux nobody can be told dead and no peak is known. Also with how many threads torch
+computes. Does not know stores.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -93,3 +96,18 @@ def usable_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+@contextmanager
+def torch_threads(wanted: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads; nothing happens where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if wanted is None or torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

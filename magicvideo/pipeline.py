@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from magicvideo.clip import VideoClip
 from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.keys import stage_key
-from magicvideo.machine import peak_memory, reset_peak
+from magicvideo.machine import peak_memory, reset_peak, torch_threads
 from magicvideo.public import Maker
 from magicvideo.runs import StageRecord, Store
 from magicvideo.stages import realesrgan
@@ -68,7 +67,7 @@ class Pipeline:
         """Compute one stage from the clips before it, which are in the store, and keep its result under `key`."""
         make = maker(self.config, stage)  # loads what the stage needs, before the clock starts
         clips = [self.store.clip(d) for d in digests]
-        with _threads(self.threads):
+        with torch_threads(self.threads):
             measured = _Measured.of(lambda: make(prompt, clips, seed))
         clip = measured.clip
         height, width = clip.size
@@ -115,21 +114,6 @@ def the_gpu() -> Any:
     """`torch.cuda` where torch is loaded and has a GPU, else None; never loads torch."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
-
-
-@contextmanager
-def _threads(wanted: int | None) -> Iterator[None]:
-    """Let torch compute with so many threads; nothing happens where torch is not loaded, as for rendered stages."""
-    torch = sys.modules.get("torch")
-    if wanted is None or torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _given(start: VideoClip | None, config: PipelineConfig) -> list[VideoClip]:

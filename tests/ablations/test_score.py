@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ablations.grid import load_grid
-from ablations.score import describe_metrics, score, set_lines
-from evals import SUITES, Evaluation, Row, Score
+from ablations.score import A_WORKER, describe_metrics, score, set_lines
+from evals import SUITES, Evaluation, Row, Score, runner
 from magicvideo.clip import VideoClip
 from magicvideo.runs import Store
 from magicvideo.world import render_clip, sample_scene
@@ -72,3 +73,30 @@ def test_a_clip_that_cannot_be_scored_is_a_line_with_a_reason(tiny: Path, tmp_pa
     ]
     assert "frame" in flicker[1]["reason"]
     assert "lossless" in about["flicker"]["protocol"]
+
+
+def test_scores_are_the_same_to_the_last_bit_however_many_workers_share_them(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.write_text(tiny.read_text().replace("[flicker, motion_magnitude]", "[clip_score, temporal_lpips, flicker]"))
+    store, rng, shared = Store(tmp_path / "store"), np.random.default_rng(0), list[int]()
+    clips = [store.put_clip(render_clip(sample_scene(rng), frames=4, size=32)) for _ in range(2 * A_WORKER)]
+    rows = [
+        {
+            "arm": "full",
+            "prompt_id": f"p{n}",
+            "prompt": "a star",
+            "seed": 0,
+            "clip": clip,
+            "stages": {"vfi": {"digest": clip, "frames": 4}},
+        }
+        for n, clip in enumerate(clips)
+    ]
+    share = runner.measure_shared
+    monkeypatch.setattr(runner, "measure_shared", lambda *given: shared.append(given[3]) or share(*given))
+    grid = load_grid(tiny)
+    one = score(grid, rows, store, tmp_path / "one", progress=False, threads=1)
+    two = score(grid, rows, store, tmp_path / "two", progress=False, workers=8, threads=1)
+    assert shared == [2], "16 videos a worker at least"
+    assert two == one
+    assert all(line["value"] is not None for line in two[0])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from evals import stats
 from evals.backbones.perceptual import PocketPerceptual
 from evals.stats import LEVEL
 from magicvideo import weights
@@ -60,13 +61,9 @@ def main() -> None:
     less = 1 - distances[:, 0].mean() / distances[:, 1].mean()
     drawn = 1 - distances[draws, 0].mean(axis=1) / distances[draws, 1].mean(axis=1)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    gain = psnrs[:, 0] - psnrs[:, 1]
-    gains = gain[draws].mean(axis=1)
-    print(
-        f"V2V's distance is {less:.1%} ({low:.1%} to {high:.1%}) below bicubic's; its PSNR is {gain.mean():+.2f} dB ",
-        end="",
-    )
-    print("({:+.2f} to {:+.2f}); n {} clips of 8 frames".format(*np.quantile(gains, [0.025, 0.975]), len(gain)))
+    gain = stats.paired(psnrs[:, 1], psnrs[:, 0], range(len(psnrs)))
+    print(f"V2V's distance is {less:.1%} ({low:.1%} to {high:.1%}) below bicubic's; ", end="")
+    print(f"its PSNR is {gain.value:+.2f} dB ({gain.low:+.2f} to {gain.high:+.2f}); n {gain.n} clips of 8 frames")
 
 
 if __name__ == "__main__":
