@@ -23,7 +23,7 @@ seeds. `load_grid` turns it into arms with a full `PipelineConfig` each. Does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -242,9 +242,8 @@ def _combinations(
             place = ("factorial", list(factors).index(switch))
             setting = factors[switch]
             config = _changed(source, config, setting, place) if setting else _without(source, config, switch, place)
-        name = f"without {', '.join(off)}"
-        title = _absence(off[0], factors[off[0]]) + ", averaged over the other switches" if len(off) == 1 else name
-        yield Arm(name, off[0] if len(off) == 1 else None, title, config, off=off)
+        name, one = f"without {', '.join(off)}", off[0] if len(off) == 1 else None
+        yield Arm(name, one, _absences({switch: factors[switch] for switch in off}), config, off=off)
 
 
 def _rows(source: Source, factors: list[str], part: str | None) -> list[tuple[bool, ...]]:
@@ -258,8 +257,12 @@ def _rows(source: Source, factors: list[str], part: str | None) -> list[tuple[bo
     return sorted(rows, key=lambda row: (sum(row), [not r for r in row]))
 
 
-def _absence(switch: str, setting: dict[str, Any]) -> str:
-    return f"{switch}={setting[switch]}" if setting else TITLES[switch]
+def _absences(off: Mapping[str, dict[str, Any]]) -> str:
+    """In words what is left out, and what is set in the place of something left out."""
+    out = [TITLES[switch].removeprefix("without ") for switch, setting in off.items() if not setting]
+    placed = [f"with {switch}={setting[switch]}" for switch, setting in off.items() if setting]
+    joined = " and ".join([", ".join(out[:-1]), out[-1]] if len(out) > 1 else out)
+    return ", ".join([f"without {joined}", *placed] if out else placed)
 
 
 def _swept(source: Source, base: PipelineConfig, file: _GridFile) -> Iterator[tuple[tuple[str | int, ...], Arm]]:

@@ -18,6 +18,7 @@ from ablations.pareto import Point, fronts
 from ablations.precision import Precision
 from evals.stats import CLAIMS, Comparison
 
+MOST_NAMED = 6
 WORDS = {"equivalent": "equal within the margin", "inconclusive": "nothing is shown", "different": "different"}
 ANSWERS = {
     "seen": "Seen",
@@ -131,11 +132,19 @@ def _fronts(points: Sequence[Point], run: Run) -> list[str]:
         mine = [p for p in points if p.metric == metric]
         best = {p.quality.value: p for p in reversed(mine) if p.front}  # of equal ones the cheapest
         told = [p for p in mine if p is best.get(p.quality.value)]
-        front = ", ".join(f"{_arm(p.arm, run)} ({p.seconds:.2g} s, {p.quality.value:.3g})" for p in told)
+        front = _some([f"{_arm(p.arm, run)} ({p.seconds:.2g} s, {p.quality.value:.3g})" for p in told])
         beaten = [_arm(p.arm, run) for p in mine if p.beaten_by]
-        surely = f"; surely beaten at their price: {', '.join(beaten)}" if beaten else ""
+        surely = f"; surely beaten at their price: {_some(beaten)}" if beaten else ""
         lines.append(f"{_title(metric, run)}, cheapest to best: {front}{surely}.")
     return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first, the last and as many between as a reader bears; a factorial has dozens."""
+    if len(names) <= MOST_NAMED:
+        return "; ".join(names) if any(", " in name for name in names) else ", ".join(names)
+    left = len(names) - MOST_NAMED
+    return "; ".join([*names[: MOST_NAMED - 1], f"{left} more", names[-1]])
 
 
 def _span(c: Comparison) -> str:

@@ -31,7 +31,7 @@ def sentences(effects: Sequence[Effect], run: Run) -> list[str]:
 def _told(effects: Sequence[Effect], run: Run) -> dict[str, str]:
     """Name -> title of what is told: main effects first, then arms; a factorial's combinations have no line."""
     titles = {arm["name"]: str(arm["title"]) for arm in run["arms"]}
-    mains = {e.arm: titles.get(e.arm, f"{e.arm}, averaged over the other switches") for e in effects if e.arms > 1}
+    mains = {e.arm: f"{titles.get(e.arm, e.arm)}, averaged over the other switches" for e in effects if e.arms > 1}
     own = {name: titles[name] for arm in run["arms"] if (name := arm["name"]) != run["base"] and not arm.get("off")}
     return mains | own
 

@@ -174,6 +174,8 @@ def _certainty(run: AblationRun, effects: Sequence[Effect]) -> str:
             f"and that p, adjusted (Holm) for {plural(tested, 'comparison')}, is at most {ALPHA:g}. "
             "A hint has only the first."
         )
+    if any(e.arms > 1 for e in effects):
+        lines.append("A mechanism's difference is averaged over all settings of the others.")
     if tested and prompts < prompts_needed(tested):
         lines.append(
             f"With {plural(prompts, 'prompt')} nothing can pass that correction, however large it is: it takes at "

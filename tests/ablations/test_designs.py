@@ -14,6 +14,7 @@ from ablations.effects import by_stratum, effects
 from ablations.execute import execute
 from ablations.grid import load_grid
 from ablations.shipped import find_grid
+from ablations.summary import sentences
 from evals.stats import paired
 from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
@@ -50,7 +51,13 @@ def test_a_factorial_holds_every_combination_once(tmp_path: Path) -> None:
     }
     last = grid.arms[-1].config
     assert last == PipelineConfig().without("controlnet").without("v2v").with_setting("vfi", "linear")
-    assert "vfi=linear" in grid.arms[3].title
+    assert [a.title for a in (*grid.arms[1:5], grid.arms[-1])] == [
+        "without the ControlNet",
+        "without V2V (bicubic upscaling)",
+        "with vfi=linear",
+        "without the ControlNet and V2V (bicubic upscaling)",
+        "without the ControlNet and V2V (bicubic upscaling), with vfi=linear",
+    ]
 
 
 def factorial_run(tmp_path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -92,6 +99,12 @@ def test_main_effects_average_over_the_other_switches(tmp_path: Path) -> None:
     assert found["v2v"].difference == pytest.approx(0.5, abs=0.01)
     assert [found[s].verdict for s in ("controlnet", "v2v")] == ["worse", "better"]
     assert (found["v2v"].arms, found["v2v"].n, found["v2v"].clusters) == (2, 32, 16)
+
+
+def test_main_effects_say_what_they_average_over(tmp_path: Path) -> None:
+    run, rows = factorial_run(tmp_path)
+    lines = sentences(effects(rows, run), {**run, "prompts": {f"p{n}": "" for n in range(16)}, "seeds": [0, 1]})
+    assert any(line.startswith("Without the ControlNet, averaged over the other switches: ") for line in lines)
 
 
 def test_main_effects_are_paired_by_prompt_and_seed(tmp_path: Path) -> None:

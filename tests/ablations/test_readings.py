@@ -15,7 +15,7 @@ from ablations.doses import responses, setting_of, swept
 from ablations.effects import effects, interactions
 from ablations.pareto import fronts
 from ablations.precision import precision
-from ablations.readings import precision_lines, sections
+from ablations.readings import _some, precision_lines, sections
 from evals import stats
 from magicvideo.config import PipelineConfig
 
@@ -296,3 +296,10 @@ def test_a_plan_is_told_a_line_a_metric() -> None:
     assert lines[0].endswith("corrected for 12 comparisons")
     assert lines[1].strip().startswith("flicker: ")
     assert precision_lines([]) == []
+
+
+def test_dozens_of_arms_are_not_all_named() -> None:
+    few = [f"arm {n}" for n in range(6)]
+    assert _some(few) == ", ".join(few)
+    assert _some(["a, b", "c"]) == "a, b; c"
+    assert _some([f"arm {n}" for n in range(40)]) == "arm 0; arm 1; arm 2; arm 3; arm 4; 34 more; arm 39"
