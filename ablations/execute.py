@@ -232,7 +232,8 @@ def _earlier(grid: Grid, out: Path) -> Row:
     found, asked = read_json(path), _record(grid, None)
     if not isinstance(found, dict) or found.get("kind") != "ablation":
         raise InputError(f"{path}: not an ablation's record; choose another --out folder")
-    differ = [f for f in ("arms", "prompts", "seeds", "suite", "truth", "score_stages") if found.get(f) != asked[f]]
+    differ = ["arms"] if _untitled(found.get("arms")) != _untitled(asked["arms"]) else []
+    differ += [f for f in ("prompts", "seeds", "suite", "truth", "score_stages") if found.get(f) != asked[f]]
     differ += [f for f in ("metrics",) if list(found.get(f, {})) != list(asked[f])]
     if differ:
         raise InputError(
@@ -240,6 +241,11 @@ def _earlier(grid: Grid, out: Path) -> Row:
             f"{', '.join(differ)} differ. Choose another --out folder, or delete this one"
         )
     return found
+
+
+def _untitled(arms: Any) -> Any:
+    """An arm is the same by whatever words a version of this program or a grid's author calls it."""
+    return [{k: v for k, v in arm.items() if k != "title"} for arm in arms] if isinstance(arms, list) else arms
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -20,7 +20,7 @@ from ablations.effects import effects
 from ablations.execute import execute, plan_run
 from ablations.grid import load_grid
 from magicvideo.errors import InputError
-from magicvideo.files import read_json, read_jsonl
+from magicvideo.files import read_json, read_jsonl, write_json
 from magicvideo.runs import Store
 
 
@@ -137,8 +137,13 @@ def test_words_and_margins_may_change_without_computing_again(tmp_path: Path, ti
     out = tmp_path / "run"
     execute(load_grid(tiny), out, fake.engine(), progress=False)
     tiny.write_text(tiny.read_text().replace("Does it hold together?", "Does it?") + "margins: {flicker: 0.5}\n")
+    run = read_json(out / "run.json")
+    titles = [arm["title"] for arm in run["arms"]]
+    run["arms"][1]["title"] = "as an earlier version called it"
+    write_json(out / "run.json", run)
     assert execute(load_grid(tiny), out, fake.engine(), progress=False).computed == 0
     run = read_json(out / "run.json")
+    assert [arm["title"] for arm in run["arms"]] == titles
     assert (run["question"], run["grid"]["margins"]) == ("Does it?", {"flicker": 0.5})
 
 
