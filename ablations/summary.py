@@ -49,7 +49,7 @@ def _headline(effects: Sequence[Effect], run: Run) -> str:
 def _arm(title: str, effects: Sequence[Effect], run: Run) -> str:
     tested = [e for e in effects if e.p is not None]
     claimed = sorted((e for e in tested if e.verdict in CLAIMS), key=_size, reverse=True)
-    title = title[:1].upper() + title[1:]
+    title = capital(title)
     if not tested:
         return f"{title}: no pair of videos could be compared."
     told = [_claim(e, run) for e in claimed[:SHOWN]]
@@ -65,6 +65,11 @@ def _arm(title: str, effects: Sequence[Effect], run: Run) -> str:
     if equal:
         told.append(f"equal within the margin: {', '.join(equal)}")
     return f"{title}: {'; '.join(told)}."
+
+
+def capital(text: str) -> str:
+    """As a sentence begins; a setting (`i2v.steps=5`) keeps its letters."""
+    return text if "=" in text.split(" ")[0] else text[:1].upper() + text[1:]
 
 
 def _claim(effect: Effect, run: Run) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from unicodedata import bidirectional
 
 from ablations.effects import ALPHA, CLAIMS, Effect, prompts_needed
+from ablations.summary import capital
 from reports.findings import ArmCost, ArmScore, Banner, Point, Summary
 from reports.folder import AblationRun, Arm
 from reports.tables import interval, look, number, plain
@@ -215,7 +216,7 @@ def _banners(run: AblationRun, scores: Sequence[ArmScore]) -> list[Banner]:
 def _asked(run: AblationRun) -> str:
     others, seeds = len(run.arms) - 1, len(run.seeds)
     return (
-        f"{_capital(run.base.title)} was compared with {plural(others, 'variant')}. Every variant made the same "
+        f"{capital(run.base.title)} was compared with {plural(others, 'variant')}. Every variant made the same "
         f"{plural(len(run.prompts), 'prompt')} with the same {'seed' if seeds == 1 else f'{seeds} seeds'}: "
         f"{plural(run.videos_planned, 'video')} in all, measured by {plural(len(run.metrics), 'metric')}."
     )
@@ -244,7 +245,3 @@ def _name(arm: Arm) -> str:
 def _list(names: Sequence[str]) -> str:
     """As `_and`, but no longer than a reader bears."""
     return _and(names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} more"])
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ablations.effects import Effect, effects, prompts_needed
-from ablations.summary import sentences
+from ablations.summary import capital, sentences
 from evals.stats import holm, paired
 
 METRICS: dict[str, Any] = {
@@ -168,3 +168,9 @@ def test_prompts_needed_is_the_least_that_can_be_claimed(comparisons: int) -> No
 def test_importing_effects_does_not_import_torch() -> None:
     code = "import sys, ablations.effects, ablations.summary; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_setting_keeps_its_letters_where_a_sentence_begins() -> None:
+    assert capital("without the ControlNet") == "Without the ControlNet"
+    assert capital("i2v.steps=5, averaged") == "i2v.steps=5, averaged"
+    assert capital("") == ""
