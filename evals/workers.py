@@ -33,6 +33,7 @@ from evals.states import Rows, Unscored
 from evals.suite import Suite
 from evals.suites import SUITES, find
 from magicvideo.errors import InputError
+from magicvideo.machine import usable_cores
 
 OUTSTANDING = 2
 """Tasks a worker holds: one it looks at, one it decodes meanwhile."""
@@ -87,7 +88,7 @@ class _Job:
 
 
 def _share(workers: int) -> str:
-    return os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+    return os.environ.get("OMP_NUM_THREADS", str(max(1, usable_cores() // workers)))
 
 
 @dataclass
