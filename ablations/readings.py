@@ -16,6 +16,7 @@ from ablations.doses import Response, responses
 from ablations.effects import Effect, interactions
 from ablations.pareto import Point, fronts
 from ablations.precision import Precision
+from ablations.steadiness import Unsteady, unsteady
 from evals.stats import CLAIMS, Comparison
 
 MOST_NAMED = 6
@@ -36,7 +37,7 @@ def sections(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> list
         ("Doses", lambda: [_response(r, run) for r in responses(scores, run)]),
         ("Stage by stage", lambda: _stages(waterfall(scores, run), run)),
         ("Signs of failure", lambda: _signs(diagnose(scores, run), run)),
-        ("Quality against cost", lambda: _fronts(fronts(scores, items, run), run)),
+        ("Quality against cost", lambda: _costs(fronts(scores, items, run), unsteady(items, run), run)),
     ]
     return [(heading, lines) for heading, tell in told if (lines := tell())]
 
@@ -49,6 +50,7 @@ def derived(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> dict[
         "stage_steps": [asdict(s) for s in waterfall(scores, run)],
         "signs": [asdict(s) for s in diagnose(scores, run)],
         "fronts": [asdict(p) for p in fronts(scores, items, run)],
+        "unsteady": [asdict(u) for u in unsteady(items, run)],
     }
 
 
@@ -124,6 +126,22 @@ def _evidence(step: Step, run: Run) -> str:
     if step.before is None or step.difference is None:
         return f"{_title(step.metric, run)} {step.value or 0:.3g} at {step.stage}"
     return f"{_title(step.metric, run)} {step.base or 0:.3g} to {step.value or 0:.3g}, {step.before} to {step.stage}"
+
+
+def _costs(points: Sequence[Point], found: Sequence[Unsteady], run: Run) -> list[str]:
+    """The fronts, and before them how far their seconds can be trusted."""
+    lines = _fronts(points, run)
+    if not lines or not found:
+        return lines
+    worst = max(found, key=lambda u: u.slow / u.quick)
+    quick = f"in {worst.quick:.2g} s a clip for {_arm(worst.quick_arm, run)}"
+    slow = f"in {worst.slow:.2g} s for {_arm(worst.slow_arm, run)}"
+    caution = (
+        f"Seconds of this run's arms cannot be compared: {worst.stage.upper()} did the same work {quick} "
+        f"and {slow}, so the machine had other work. "
+        "Run the grid on a free machine before reading what follows."
+    )
+    return [caution, *lines]
 
 
 def _fronts(points: Sequence[Point], run: Run) -> list[str]:

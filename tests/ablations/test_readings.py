@@ -16,6 +16,7 @@ from ablations.effects import effects, interactions
 from ablations.pareto import fronts
 from ablations.precision import precision
 from ablations.readings import _some, precision_lines, sections
+from ablations.steadiness import unsteady
 from evals import stats
 from magicvideo.config import PipelineConfig
 
@@ -226,6 +227,53 @@ def test_the_front_holds_what_nobody_beats_at_its_price() -> None:
     assert points["waste"].beaten_by == ("good",)
     assert {p.metric for p in points.values()} == {"flicker"}, "no front where neither side is better"
     assert points["good"].seconds == 2.0
+
+
+def timed(took: Mapping[str, Mapping[str, float]], stages: Mapping[str, Any] | None = None) -> list[Row]:
+    """Items of arms -> stage -> seconds, four prompts each, a hundredth apart."""
+    return [
+        {
+            "arm": arm,
+            "prompt_id": f"p{p}",
+            "seed": 0,
+            "stages": {
+                stage: {"key": f"{arm}-{stage}-{p}", "seconds": took[arm][stage] + 0.01 * p, "frames": 8}
+                | (stages or {}).get(arm, {})
+                for stage in took[arm]
+            },
+        }
+        for arm in took
+        for p in range(4)
+    ]
+
+
+def arms_with(**settings: Mapping[str, Any]) -> Row:
+    """A run whose arms differ from `full` in the stage settings given."""
+    arms = [{"name": "full", "config": CONFIG}]
+    arms += [{"name": name, "config": {**CONFIG, **some}} for name, some in settings.items()]
+    return {"base": "full", "arms": arms, "metrics": {"flicker": {"higher_is_better": True}}}
+
+
+def test_the_same_work_in_unlike_times_says_that_seconds_cannot_be_compared() -> None:
+    run = arms_with(short={"i2v": {**CONFIG["i2v"], "steps": 5}})
+    busy = timed({"full": {"i2v": 2.0, "vfi": 2.6}, "short": {"i2v": 1.0, "vfi": 1.3}})
+    (found,) = unsteady(busy, run)
+    assert (found.stage, found.quick_arm, found.slow_arm) == ("vfi", "short", "full"), "I2V did not do the same work"
+    assert found.quick == pytest.approx(1.315)
+    made = rows({("full", "vfi", "flicker"): lambda p: p, ("short", "vfi", "flicker"): lambda p: p})
+    ((_, lines),) = [part for part in sections(made, busy, run) if part[0] == "Quality against cost"]
+    assert "cannot be compared: VFI did the same work in 1.3 s" in lines[0]
+    calm = timed({"full": {"i2v": 2.0, "vfi": 1.3}, "short": {"i2v": 1.0, "vfi": 1.3}})
+    assert unsteady(calm, run) == []
+
+
+def test_longer_clips_other_mechanisms_and_few_clips_are_no_alarm() -> None:
+    run = arms_with(long={}, plain={"mechanisms": {**CONFIG["mechanisms"], "vfi": "linear"}})
+    took = {"full": {"vfi": 1.0}, "long": {"vfi": 4.0}, "plain": {"vfi": 0.1}}
+    assert unsteady(timed(took, {"long": {"frames": 32}}), run) == []
+    few = [item for item in timed(took) if item["arm"] == "full" or item["prompt_id"] in ("p0", "p1")]
+    assert unsteady(few, run) == []
+    assert [u.slow_arm for u in unsteady(timed(took), run)] == ["long"]
 
 
 # ---- plans
