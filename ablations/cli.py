@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pilot", type=Path, metavar="RUN", help="with --dry-run: an earlier run whose spread says what this can show"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes that compute stages (default: one a core, at most 4)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that compute stages and scores (default: one a core, at most 4)",
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each worker; clips depend on it")
     parser.add_argument("--gpus", default="", metavar="ID,...", help="one worker on each of these GPUs")

@@ -18,6 +18,8 @@ SWITCHED: dict[str, tuple[str, ...]] = {"t2i": (), "vfi": ("vfi",)}
 """The mechanisms that change a stage's work; all of them where none are listed, lest unlike work be called the same."""
 SAME = 1.25
 """How many times as long the same work may take before a difference of seconds says nothing."""
+MOMENT = 0.05
+"""Seconds below which a clip's time is nothing to compare."""
 ENOUGH = 3
 """Clips that an arm must have computed for its median to count."""
 
@@ -56,7 +58,7 @@ def _extremes(stage: str, arms: Mapping[str, Mapping[str, float]]) -> Unsteady |
         return None
     quick, slow = min(middle, key=lambda arm: middle[arm]), max(middle, key=lambda arm: middle[arm])
     pair = Unsteady(stage, quick, middle[quick], slow, middle[slow])
-    return pair if pair.slow > SAME * pair.quick else None
+    return pair if pair.slow > max(MOMENT, SAME * pair.quick) else None
 
 
 def _work(stage: str, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:

@@ -20,12 +20,14 @@ STAGES = ("t2i", "i2v", "v2v", "vfi")
 
 TRAINED_FRAMES = 8
 """Keyframes of a training clip: what a window holds unless told otherwise."""
+VERIFIED_SIZE = 128
+"""Pixels a side of the pictures that the pocket preset's verifier can judge."""
 MOST_AT_ONCE = 32
 """Frames that the motion modules tell apart: the paper's 32 keyframes."""
 MOST_KEYFRAMES = 256
 """The longest clip that is made, half a minute at 8 frames/s."""
 
-CHOICES = {"source", "fault", "window", "scheduler", "folder", "kind", "upscaler", "control_end"}
+CHOICES = {"source", "fault", "candidates", "window", "scheduler", "folder", "kind", "upscaler", "control_end"}
 """Fields of a stage that say who makes its clip and how. They enter a result's key, if at all, by what they lead to."""
 
 Compute = Literal["float32", "bfloat16", "float16"]
@@ -115,15 +117,23 @@ class T2IConfig(_Frozen):
     """Text -> reference image. `size` in pixels, square. A `fault` needs the world's picture: `source="world"`.
 
     `source="files"` takes the picture from `folder`, where its name is the prompt, or the prompt's words with dashes.
+    `candidates`: pictures drawn at most, until the verifier believes that one shows the prompt (the pocket preset's, of
+    128 pixels).
     """
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
-    steps: int = Field(default=12, ge=1, le=1000)
+    steps: int = Field(default=6, ge=1, le=1000)
     guidance: float = Field(default=3.0, ge=0, le=50)
+    candidates: int = Field(default=4, ge=1, le=64)
     source: PictureSource = "model"
     fault: Fault = "none"
     scheduler: Scheduler = _field("preset")
     folder: str = _field("")
+
+    @property
+    def verified(self) -> bool:
+        """Whether the verifier looks at the picture."""
+        return self.candidates > 1 and self.size == VERIFIED_SIZE
 
 
 class I2VConfig(_Frozen):
@@ -148,7 +158,7 @@ class V2VConfig(_Frozen):
 
     size: int = Field(default=128, ge=16, le=2048, multiple_of=8)
     window: Window = 0
-    steps: int = Field(default=6, ge=1, le=1000)
+    steps: int = Field(default=3, ge=1, le=1000)
     guidance: float = Field(default=1.0, ge=0, le=50)
     strength: float = Field(default=0.35, gt=0, le=1)
     source: Source = "model"
@@ -212,7 +222,8 @@ class PipelineConfig(_Frozen):
         if preset == presets.POCKET:
             return cls()
         found = presets.read(preset)
-        return cls.parse({**found.defaults, "preset": preset}, where=f"defaults of the preset {preset}")
+        t2i = {"candidates": 1, **found.defaults.get("t2i", {})}
+        return cls.parse({**found.defaults, "t2i": t2i, "preset": preset}, where=f"defaults of the preset {preset}")
 
     @property
     def public(self) -> presets.Preset | None:
@@ -307,6 +318,11 @@ class PipelineConfig(_Frozen):
     def _check_public(self, preset: presets.Preset) -> None:
         """What the preset does not have is refused with its reason."""
         own = type(self).of(self.preset)
+        if self.t2i.candidates > 1:
+            raise InputError(
+                f"t2i.candidates={self.t2i.candidates}: the verifier that chooses among pictures knows "
+                "those of the preset pocket alone; leave it at 1"
+            )
         for switch in preset.lacks:
             if getattr(self.mechanisms, switch) != getattr(own.mechanisms, switch):
                 raise InputError(_lacks(preset, switch))

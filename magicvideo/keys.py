@@ -121,7 +121,9 @@ def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
         return {"picture": sha256(find_picture(Path(config.t2i.folder), prompt)), "size": config.t2i.size}
     if config.t2i.source == "world":
         return {"world": [config.t2i.size, config.t2i.fault], "prompt": prompt, "seed": seed}
-    return {"config": _numbers(config, "t2i"), "prompt": prompt, "seed": seed, "weights": _digests("generator")}
+    chosen = {"candidates": config.t2i.candidates} if config.t2i.verified else {}
+    parts = ("generator", "verifier") if chosen else ("generator",)
+    return {"config": _numbers(config, "t2i") | chosen, "prompt": prompt, "seed": seed, "weights": _digests(*parts)}
 
 
 def _i2v(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]) -> dict[str, Any]:

@@ -148,6 +148,8 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
     m, made = config.mechanisms, computed_in(config.compute)
     if stage == "t2i":
         pocket.autoencoder(), pocket.generator(True)
+        if config.t2i.verified:
+            pocket.verifier()
         return made(lambda prompt, clips, seed: text_to_image(config.t2i, prompt, seed))
     if stage == "i2v":
         pocket.autoencoder(), pocket.generator(m.joint_training)

@@ -44,7 +44,7 @@ PIPELINE = (*NETWORKS, "magicvideo.stages", "magicvideo.keys", "magicvideo.pipel
 READINGS = tuple(
     f"ablations.{m}"
     for m in (
-        *("cells", "fractions", "effects", "attribution", "diagnosis", "doses", "pareto", "precision"),
+        *("cells", "fractions", "effects", "attribution", "diagnosis", "doses", "pareto", "precision", "steadiness"),
         *("readings", "summary"),
     )
 )

@@ -15,7 +15,7 @@ LATENT_CHANNELS = 12
 FACTOR = 8
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Residual 3x3 block, norm-free; the last convolution starts at zero."""
 
     def __init__(self, width: int) -> None:
@@ -38,22 +38,22 @@ class Autoencoder(nn.Module):
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, a, 3, padding=1),
             nn.Conv2d(a, b, 4, stride=2, padding=1),
-            _Block(b),
+            Block(b),
             nn.Conv2d(b, c, 4, stride=2, padding=1),
-            *(_Block(c) for _ in range(blocks)),
+            *(Block(c) for _ in range(blocks)),
             nn.Conv2d(c, LATENT_CHANNELS, 3, padding=1),
         )
         self.standardise = nn.BatchNorm2d(LATENT_CHANNELS, affine=False, momentum=0.01)
         self.decoder = nn.Sequential(
             nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1),
-            *(_Block(c) for _ in range(blocks)),
+            *(Block(c) for _ in range(blocks)),
             nn.Conv2d(c, b * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            _Block(b),
-            _Block(b),
+            Block(b),
+            Block(b),
             nn.Conv2d(b, a * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            _Block(a),
+            Block(a),
             nn.Conv2d(a, 12, 3, padding=1),
             nn.PixelShuffle(2),
         )

@@ -18,10 +18,11 @@ from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.models.lean import no_init_weights
 from magicvideo.models.refiner import Refiner
+from magicvideo.models.verifier import Verifier
 
 GENERATORS = {True: "generator", False: "generator-video-only"}
 """Weights of each position of the `joint_training` switch."""
-PARTS = ("autoencoder", *GENERATORS.values(), "refiner", "vfi")
+PARTS = ("autoencoder", *GENERATORS.values(), "verifier", "refiner", "vfi")
 """All weights the pipeline may load."""
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -40,6 +41,14 @@ def generator(joint_training: bool) -> Generator:
     with no_init_weights():
         model = Generator()
     model.load_weights(weights.load(GENERATORS[joint_training]))
+    return _for_sampling(model)
+
+
+@cache
+def verifier() -> Verifier:
+    with no_init_weights():
+        model = Verifier()
+    model.load_state_dict(weights.load("verifier"))
     return _for_sampling(model)
 
 

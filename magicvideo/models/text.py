@@ -14,14 +14,14 @@ from magicvideo.world import VOCABULARY, tokenize
 
 LENGTH = 24
 """Tokens a prompt is padded or cut to."""
-_PAD, _UNKNOWN = 0, 1
+PAD, _UNKNOWN = 0, 1
 _IDS = {word: i + 2 for i, word in enumerate(VOCABULARY)}
 
 
 def token_ids(prompts: Sequence[str]) -> Tensor:
     """Prompts -> int64 [N,24]; 0 pads, 1 stands for any word outside the vocabulary."""
     rows = [[_IDS.get(word, _UNKNOWN) for word in tokenize(p)][:LENGTH] for p in prompts]
-    return torch.tensor([row + [_PAD] * (LENGTH - len(row)) for row in rows], dtype=torch.long)
+    return torch.tensor([row + [PAD] * (LENGTH - len(row)) for row in rows], dtype=torch.long)
 
 
 class TextEncoder(nn.Module):

@@ -6,6 +6,7 @@ the encoder frozen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,18 @@ from magicvideo.train import data
 from magicvideo.train.loop import Training
 
 STEPS = 1500
-TUNE = 500
-NOISE, TUNE_NOISE = 0.7, 0.15
+TUNE = 2000
+NOISE, TUNE_NOISE = 0.7, 0.1
+SMALL_SHARE, TUNE_SMALL_SHARE = 0.6, 0.7
+"""Share of the steps that show pictures of 64 pixels, the others of 128."""
 
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """Both phases; writes `autoencoder` with its held-out PSNR at 64 and 128 pixels."""
     model = Autoencoder().to(memory_format=torch.channels_last)
-    first = Training("autoencoder", model, steps or STEPS, 1e-3, _batch, lambda b: _loss(model, b, NOISE), ema=0.995)
+    first = Training(
+        "autoencoder", model, steps or STEPS, 1e-3, batches(SMALL_SHARE), lambda b: _loss(model, b, NOISE), ema=0.995
+    )
     first.run(resume)
     for part in (model.encoder, model.standardise):
         part.requires_grad_(False)
@@ -35,7 +40,8 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
         model.standardise.eval()
         return _loss(model, batch, TUNE_NOISE)
 
-    second = Training("autoencoder-decoder", model, tuned, 5e-4, _batch, tune_loss, seed=1, ema=0.995)
+    shown = batches(TUNE_SMALL_SHARE)
+    second = Training("autoencoder-decoder", model, tuned, 3e-4, shown, tune_loss, seed=1, ema=0.995, muon_lr=0.01)
     second.run(resume)
     figures = measure(model)
     recipe = {
@@ -43,6 +49,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
         "steps": [first.steps, second.steps],
         "seconds": round(first.seconds + second.seconds),
         "noise": [NOISE, TUNE_NOISE],
+        "decoder": f"alone in the last {second.steps} steps",
     }
     weights.save("autoencoder", model.state_dict(), recipe, figures)
     return {"steps": first.steps + second.steps, "seconds": recipe["seconds"], "figures": figures}
@@ -64,9 +71,14 @@ def measure(model: Autoencoder, count: int = 300) -> dict[str, Any]:
     return figures
 
 
-def _batch(rng: np.random.Generator) -> Tensor:
-    size, count = (64, 64) if rng.uniform() < 0.6 else (128, 16)
-    return data.images(data.scenes(rng, count), list(rng.uniform(0, 1, count)), size)
+def batches(small: float) -> Callable[[np.random.Generator], Tensor]:
+    """A function that draws a batch: 64 pictures of 64 pixels with probability `small`, else 16 of 128."""
+
+    def batch(rng: np.random.Generator) -> Tensor:
+        size, count = (64, 64) if rng.uniform() < small else (128, 16)
+        return data.images(data.scenes(rng, count), list(rng.uniform(0, 1, count)), size)
+
+    return batch
 
 
 def _loss(model: Autoencoder, images: Tensor, noise: float) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from magicvideo.errors import InputError, unknown_name
 PARTS = {
     "autoencoder": "magicvideo.train.autoencoder:train",
     "t2i": "magicvideo.train.t2i:train",
+    "verifier": "magicvideo.train.verifier:train",
     "i2v": "magicvideo.train.i2v:train",
     "i2v-video-only": "magicvideo.train.i2v:train_video_only",
     "v2v": "magicvideo.train.v2v:train",

@@ -20,9 +20,10 @@ from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.models.refiner import Refiner
+from magicvideo.models.verifier import Verifier
 
 TINY = {"t2i.size": 32, "t2i.steps": 2, "i2v.size": 32, "i2v.frames": 3, "i2v.steps": 2, "v2v.size": 48, "v2v.steps": 2}
-NETWORKS = (pocket.autoencoder, pocket.generator, pocket.refiner, pocket.interpolator)
+NETWORKS = (pocket.autoencoder, pocket.generator, pocket.verifier, pocket.refiner, pocket.interpolator)
 
 
 def shaken(module: nn.Module, seed: int, scale: float = 0.05) -> nn.Module:
@@ -50,6 +51,7 @@ def _parts() -> dict[str, dict[str, Tensor]]:
         "autoencoder": shaken(Autoencoder(), 5).state_dict(),
         "generator": joint.weights(),
         "generator-video-only": alone.weights(),
+        "verifier": shaken(Verifier(), 7).state_dict(),
         "refiner": refiner.weights(),
         "vfi": shaken(Interpolator(), 6, 0.01).state_dict(),
     }

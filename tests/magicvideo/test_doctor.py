@@ -17,7 +17,17 @@ from magicvideo.clip import VideoClip, write_lossless
 from magicvideo.runs import StageRecord, Store, content_key
 
 Check = dict[str, Any]
-SHIPPED_PARTS = ("autoencoder", "clip", "generator", "generator-video-only", "reader", "refiner", "vfi", "video")
+SHIPPED_PARTS = (
+    "autoencoder",
+    "clip",
+    "generator",
+    "generator-video-only",
+    "reader",
+    "refiner",
+    "verifier",
+    "vfi",
+    "video",
+)
 
 
 @pytest.fixture
