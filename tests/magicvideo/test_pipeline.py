@@ -311,6 +311,7 @@ def test_the_table_of_settings_is_complete(tiny: PipelineConfig) -> None:
     elsewhere |= {"t2i.folder", *(f"{s}.scheduler" for s in ("t2i", "i2v", "v2v"))}  # of presets of public weights
     elsewhere |= {"i2v.control_end", "v2v.control_end"}  # of such presets, too
     elsewhere |= {"vfi.checkpoint", "vfi.sha256"}  # of vfi=script: test_vfi_script.py
+    elsewhere |= {"t2i.candidates"}  # of pictures that the verifier knows: test_verifier.py
     assert set(SETTINGS) | elsewhere == fields
 
 
