@@ -22,9 +22,9 @@ from evals.train.common import as_shipped, held_out_scenes, share
 from evals.train.degrade import Array, draw_severities, quality, soften, spoil
 from magicvideo import weights
 from magicvideo.train.loop import Training
-from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, VOCABULARY, Scene, caption, render, sample_scene
+from magicvideo.world import MOTIONS, VOCABULARY, Scene, caption, render, sample_scene
 from magicvideo.world.captions import MOTION_PHRASES, SPEED_WORDS
-from magicvideo.world.scene import is_held_out, scene_with
+from magicvideo.world.scene import COMBINATIONS, TRAINED, scene_with
 
 STEPS = 1200
 BATCH = 128
@@ -32,7 +32,6 @@ QUALITY_FRAMES = 6000
 RIDGE = 1e-2
 KEPT = ("quality.weight", "quality.bias")
 """Stored in float32: a sum of a thousand terms."""
-COMBINATIONS = [(s, c, b) for s in SHAPES for c in COLOURS for b in BACKGROUNDS]
 Batch = tuple[Tensor, Tensor]
 
 
@@ -69,8 +68,7 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
 
 def batch(rng: np.random.Generator, tokenizer: Tokenizer) -> Batch:
     """Frames float32 [128,3,64,64] and tokens [128,24] of different training combinations."""
-    trained = [c for c in COMBINATIONS if not is_held_out(c[0], c[1])]
-    chosen = [trained[i] for i in rng.choice(len(trained), BATCH, replace=False)]
+    chosen = [TRAINED[i] for i in rng.choice(len(TRAINED), BATCH, replace=False)]
     scenes = [scene_with(rng, s, c, b, str(rng.choice(MOTIONS))) for s, c, b in chosen]
     frames = np.concatenate([soften(render(s, rng.uniform(0, 1, 1), SIDE), rng) for s in scenes])
     return torch.from_numpy(frames), tokenizer([words(s, rng) for s in scenes])

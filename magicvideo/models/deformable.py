@@ -34,10 +34,13 @@ def edsc(frame: Tensor, vertical: Tensor, horizontal: Tensor, offsets: Tensor, m
     return (read.reshape(b, c, taps, h, w) * weights[:, None]).sum(2)
 
 
-def warp(image: Tensor, displacement: Tensor) -> Tensor:
-    """Read image [B,C,H,W] at x + displacement [B,2,H,W], pixels (dy, dx): the operator with one tap of weight one."""
+def warp(image: Tensor, displacement: Tensor, outside: str = "border") -> Tensor:
+    """Read image [B,C,H,W] at x + displacement [B,2,H,W], pixels (dy, dx): the operator with one tap of weight one.
+
+    `outside` is grid_sample's `padding_mode`: what places beyond the border read.
+    """
     grid = _grid(displacement[:, None], 1)[:, 0]
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def _grid(offsets: Tensor, k: int) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from magicvideo.clip import VideoClip
 from magicvideo.config import T2IConfig
@@ -25,14 +26,20 @@ def text_to_image(config: T2IConfig, prompt: str, seed: int) -> VideoClip:
     """
     model, side = pocket.generator(joint_training=True), config.size // FACTOR
     denoise = guided(model.image, model, Condition(model.encode_text([prompt])), config.guidance)
-    best, highest = None, -math.inf
-    for n in range(config.candidates if config.verified else 1):
+
+    def draw(n: int) -> Tensor:
         x = noise((1, LATENT_CHANNELS, side, side), seed, prompt, f"t2i {n}" if n else "t2i")
-        x = diffusion.sample(denoise, x, config.steps)
-        logit = pocket.verifier().logit(x, prompt) if config.verified else math.inf
-        if best is None or logit > highest:
-            best, highest = x, logit
-        if highest >= BELIEVED:
-            break
-    assert best is not None
-    return decode(pocket.autoencoder(), best, fps=1.0)
+        return diffusion.sample(denoise, x, config.steps)
+
+    x = _believed(map(draw, range(config.candidates)), prompt) if config.verified else draw(0)
+    return decode(pocket.autoencoder(), x, fps=1.0)
+
+
+def _believed(drawn: Iterable[Tensor], prompt: str) -> Tensor:
+    """The first latent that the verifier believes, no further one being drawn; else the least doubted of all."""
+    verifier, seen = pocket.verifier(), list[tuple[float, Tensor]]()
+    for x in drawn:
+        seen.append((verifier.logit(x, prompt), x))
+        if seen[-1][0] >= BELIEVED:
+            return x
+    return max(seen, key=lambda judged: judged[0])[1]

@@ -20,13 +20,15 @@ from torch import Tensor
 
 from magicvideo import weights
 from magicvideo.models.autoencoder import noisy
+from magicvideo.models.deformable import warp
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import BELIEVED, Verifier
 from magicvideo.train import data
 from magicvideo.train.loop import Training
 from magicvideo.train.t2i import load_autoencoder
-from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene, caption, is_held_out, scene_with
+from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene, caption, scene_with
 from magicvideo.world.captions import BACKGROUND_WORDS, COLOUR_WORDS, SHAPE_WORDS
+from magicvideo.world.scene import TRAINED
 
 PART = "verifier"
 STEPS = 1900
@@ -37,8 +39,6 @@ POOL = 12_000
 KEPT = 0.7
 """Probability that a caption still names an attribute."""
 NAMES = {"shape": SHAPE_WORDS, "colour": COLOUR_WORDS, "background": BACKGROUND_WORDS}
-TRAINED = [(s, c, b) for s in SHAPES for c in COLOURS for b in BACKGROUNDS if not is_held_out(s, c)]
-
 GRID = 10
 """Places a side where the bending is drawn; between them it is smooth."""
 BENT, GARBLED = (0.0, 1.2), (2.5, 6.0)
@@ -78,7 +78,8 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     training.run(resume)
     figures = measure(network)
     recipe = {
-        "data": f"latents of {len(pool.scenes)} world pictures at 128, t = 0, train split, seed 0; noise up to {NOISE}",
+        "data": f"latents of {len(pool.scenes)} world pictures at 128, t = 0, train split, bent or garbled",
+        "noise": NOISE,
         "steps": training.steps,
         "seconds": round(training.seconds),
         "batch": BATCH,
@@ -108,9 +109,8 @@ def bent(images: Tensor, pixels: NDArray[np.float64], rng: np.random.Generator) 
     drawn = torch.from_numpy(rng.standard_normal((count, 2, GRID, GRID), dtype=np.float32))
     field = F.interpolate(drawn, size=(side, side), mode="bicubic", align_corners=True)
     field = field / field.square().mean((1, 2, 3), keepdim=True).sqrt()
-    moved = field.permute(0, 2, 3, 1) * (torch.from_numpy(pixels).float() / 64).view(-1, 1, 1, 1)
-    here = F.affine_grid(torch.eye(2, 3).expand(count, 2, 3), list(images.shape), align_corners=False)
-    return F.grid_sample(images, here + moved, padding_mode="reflection", align_corners=False)
+    far = torch.from_numpy(pixels).float().view(-1, 1, 1, 1) * side / 128
+    return warp(images, field.flip(1) * far, outside="reflection")
 
 
 def batch(rng: np.random.Generator, pool: Pool) -> Batch:
@@ -180,6 +180,4 @@ def _another(word: str, words: tuple[str, ...], rng: np.random.Generator) -> str
 
 def _logits(network: Verifier, latents: Tensor, told: list[Scene]) -> Tensor:
     """[N]: each picture with the caption of its own line."""
-    prompts = network.prompt(token_ids([caption(scene) for scene in told]))
-    pairs = (network.picture(latents) * prompts).sum(1)
-    return network.scale.exp() * pairs + network.bias
+    return network(latents, token_ids([caption(scene) for scene in told])).diagonal()

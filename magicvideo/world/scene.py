@@ -57,6 +57,12 @@ def is_held_out(shape: str, colour: str) -> bool:
     return (3 * SHAPES.index(shape) + COLOURS.index(colour)) % 8 == 1
 
 
+COMBINATIONS = [(s, c, b) for s in SHAPES for c in COLOURS for b in BACKGROUNDS]
+"""What a single frame can show, motion apart."""
+TRAINED = [(s, c, b) for s, c, b in COMBINATIONS if not is_held_out(s, c)]
+"""Those of them that trainings may show."""
+
+
 def in_video_data(shape: str, colour: str) -> bool:
     """Whether training *videos* show this pair: 32 of the 56 trained pairs. Images show them all.
 

@@ -21,8 +21,9 @@ from magicvideo.stages.t2i import text_to_image
 from magicvideo.train import data
 from magicvideo.train import verifier as training
 from magicvideo.train.loop import Training
-from magicvideo.train.verifier import BATCH, TRAINED, Batch, Pool
+from magicvideo.train.verifier import BATCH, Batch, Pool
 from magicvideo.world import MOTIONS, caption, scene_with
+from magicvideo.world.scene import TRAINED
 
 PROMPT = "a red star moving left on a plain background"
 QUICK = T2IConfig(steps=1, guidance=1)
