@@ -9,6 +9,8 @@ PACKAGES := $(wildcard */__init__.py)
 
 # Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Where bytecode may not be kept, every process compiles torch and diffusers anew: eight seconds at each start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo test lint check train weights-table sensitivity sensitivity-cards benchmarks statistics study-statistics gate-trial evaluation-costs cost-gpu cost-table fuzz study-frechet soak scale clean
 .DEFAULT_GOAL := help

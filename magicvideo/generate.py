@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from magicvideo import public
+from magicvideo.batch import Job, made
 from magicvideo.checkpoints import searching
 from magicvideo.clip import VideoClip, read_clip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
@@ -57,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--from", dest="start", type=Path, metavar="IMAGE_OR_CLIP", help="start from your own material")
     parser.add_argument("--until", default="vfi", choices=STAGES, help="last stage to run (default: vfi)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that make several prompts' videos side by side, sharing the cores (default: 1)",
+    )
     parser.add_argument("--out", type=Path, default=Path("outputs"), metavar="DIR", help="folder (default: outputs)")
 
 
@@ -79,20 +87,20 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         warn_unknown(text)
     for line in licences(config):
         print(line, file=sys.stderr)
-    from magicvideo.pipeline import Pipeline
-
-    pipeline = Pipeline(config, Store(arguments.out / "store"))
-    items = []
-    for prompt in tqdm(prompts, unit="video", file=sys.stderr, disable=len(prompts) < 2):
-        began = time.perf_counter()
-        records = pipeline.run(prompt.text, arguments.seed, start, arguments.until)
+    job = Job(config, arguments.out / "store", arguments.seed, start, arguments.until)
+    store, items = Store(job.store), dict[int, dict[str, Any]]()
+    videos = made(job, [p.text for p in prompts], arguments.workers)
+    began = time.perf_counter()
+    for n, records in tqdm(videos, total=len(prompts), unit="video", file=sys.stderr, disable=len(prompts) < 2):
+        prompt = prompts[n]
         folder = arguments.out / f"{prompt.name}-seed{arguments.seed}{_variant(config, start, arguments.until)}"
-        item = {"prompt": prompt.text, "seed": arguments.seed, **_write(folder, pipeline.store, records)}
+        item = {"prompt": prompt.text, "seed": arguments.seed, **_write(folder, store, records)}
         record = {**item, "config": config.model_dump(mode="json"), "made": environment(), **public.record(config)}
         write_json(folder / "record.json", record)
-        items.append(item)
-        print(f"{prompt.text}\n  {item['video']}  ({time.perf_counter() - began:.1f} s)", file=sys.stderr)
-    return {"items": items}
+        items[n] = item
+        took = f"  ({time.perf_counter() - began:.1f} s)" if len(prompts) == 1 else ""  # of many the bar tells
+        print(f"{prompt.text}\n  {item['video']}{took}", file=sys.stderr)
+    return {"items": [items[n] for n in sorted(items)]}
 
 
 def configuration(without: str, settings: list[str], preset: str = POCKET) -> PipelineConfig:

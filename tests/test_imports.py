@@ -62,6 +62,7 @@ MAY_STAND_ON = {
     "magicvideo.estimate": (*NETWORKS, "magicvideo.estimate", "magicvideo.fitting"),
     "magicvideo.train": (*PIPELINE, "magicvideo.train"),
     "magicvideo.gallery": PIPELINE,
+    "magicvideo.batch": PIPELINE,
     "evals": (*WORLD, "evals"),
     "evals.train": (*WORLD, "evals", "magicvideo.train.loop"),
     "ablations": (*PIPELINE, "evals", "ablations"),

@@ -18,6 +18,8 @@ from magicvideo.models.autoencoder import LATENT_CHANNELS, Block
 from magicvideo.models.text import PAD, TextEncoder, token_ids
 
 WIDTHS = (48, 80, 112)
+LAYERS = (0, 2, 5, 7)
+"""Of the body, those whose features are looked at: its first convolution and the last block of each width."""
 TEXT_WIDTH = 64
 EMBEDDING = 96
 BELIEVED = 1.5
@@ -51,6 +53,15 @@ class Verifier(nn.Module):
         """Latents [N,12,h,w] -> unit vectors [N,96]: mean and largest over places."""
         found = self.body(latents)
         return F.normalize(self.out(torch.cat([found.mean((2, 3)), found.amax((2, 3))], 1)).float(), dim=1)
+
+    def features(self, latents: Tensor) -> list[Tensor]:
+        """Latents [N,12,h,w] -> feature maps of four layers, fine to coarse: what a perceptual distance compares."""
+        found, x = list[Tensor](), latents
+        for n, layer in enumerate(self.body):
+            x = layer(x)
+            if n in LAYERS:
+                found.append(x)
+        return found
 
     def prompt(self, ids: Tensor) -> Tensor:
         """Token ids [N,24] -> unit vectors [N,96]: the mean over words."""

@@ -26,6 +26,7 @@ from magicvideo.stages.vfi import fusion_basis, interpolate
 from magicvideo.train import data
 from magicvideo.train.gaps import Batch, Gap, gap_batch, gap_scenes, sample_gap
 from magicvideo.train.loop import Training
+from magicvideo.train.losses import apart, laplacian
 
 STEPS = 700
 SETTLED = 0.6
@@ -140,24 +141,13 @@ def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     return {"steps": steps, "seconds": recipe["seconds"], "figures": figures}
 
 
-def laplacian(made: Tensor, truth: Tensor, levels: int = 4) -> Tensor:
-    """Mean absolute difference over the bands of a Laplacian pyramid, coarser bands weighing more (2^level)."""
-    rest, total = made - truth, made.new_zeros(())  # the pyramid is linear: that of the difference is enough
-    for level in range(levels):
-        small = F.avg_pool2d(rest, 2)
-        wide = F.interpolate(small, size=rest.shape[-2:], mode="bilinear", align_corners=False)
-        total = total + 2.0**level * (rest - wide).abs().mean()
-        rest = small
-    return (total + 2.0**levels * rest.abs().mean()) / 2.0 ** (levels + 1)
-
-
 def perceptual(encoder: Encoder, made: Tensor, truth: Tensor) -> Tensor:
     """Squared distance of unit-length features at 1/2 and 1/4 of the side; the encoder's weights get no gradient."""
     x, total = torch.cat([made, truth]) * 2 - 1, made.new_zeros(())
     for part in (encoder.at_half, encoder.at_quarter):
         x = functional_call(part, {k: v.detach() for k, v in part.state_dict().items()}, (x,))
-        one, two = F.normalize(x.float(), dim=1, eps=1e-3).chunk(2)
-        total = total + (one - two.detach()).square().sum(1).mean()
+        one, two = x.chunk(2)
+        total = total + apart([one], [two.detach()])
     return total
 
 

@@ -9,7 +9,7 @@ import torch
 from magicvideo.models.deformable import warp
 from magicvideo.models.interpolator import MULTIPLE, Interpolator
 from magicvideo.train.gaps import Batch, gap_batch, gap_scenes, sample_gap, wear
-from magicvideo.train.vfi import IDLE, Joint, laplacian, perceptual
+from magicvideo.train.vfi import IDLE, Joint, perceptual
 
 
 @pytest.fixture(scope="module")
@@ -136,15 +136,6 @@ def test_a_few_steps_lower_the_loss() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
-
-
-def test_laplacian_of_equal_frames_is_zero_and_weighs_coarse_errors_more() -> None:
-    flat, noise = torch.zeros(1, 3, 64, 64), frames(5, 1, 3, 64, 64)
-    assert laplacian(noise, noise) == 0
-    checker = torch.ones(64)
-    checker[::2] = -1
-    fine = flat + 0.1 * checker * checker[:, None]
-    assert laplacian(flat + 0.1, flat) > laplacian(fine, flat)
 
 
 def test_perceptual_term_is_zero_for_equal_frames_and_moves_no_encoder_weight(model: Interpolator) -> None:
