@@ -13,13 +13,13 @@ from typing import Any, Self, TypeAlias
 
 from tqdm import tqdm
 
-from evals.ahead import ahead
 from evals.features import Arrays
 from evals.metric import Metric, Need, Seen
 from evals.observe import NO_TRUTH, Observer, Subject
 from evals.sources import Opened, Sources
 from evals.states import Rows, Unscored
 from evals.suite import Suite
+from magicvideo.ahead import ahead
 from magicvideo.clip import VideoClip
 
 CHUNK_CLIPS = 16

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("magicvideo", "evals", "ablations", "annotation", "reports")
 GROUND_MODULES = (
     "errors",
+    "ahead",
     "files",
     "clip",
     "config",

@@ -25,10 +25,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from magicvideo.ahead import ahead
 from magicvideo.clip import VideoClip
 from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
-from magicvideo.models.flow import interpolate_flow, pair_flow
+from magicvideo.models.flow import FlowFrame, interpolate_flow, pair_flow
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.stages.minterpolate import minterpolate
 from magicvideo.stages.vfi_script import Script
@@ -38,6 +39,8 @@ CONFIDENCE_KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DISAGREEMENT_KNOTS = (0.0, 0.01, 0.03, 0.1, 0.3)
 PIXELS_AT_ONCE = 2_000_000
 """About how many pixels' fields are held in memory at a time."""
+FLOWS_AHEAD, FLOWS_BYTES = 16, 64 << 20
+"""Gaps whose flows may wait for the network's frames, and the bytes that these may take."""
 
 
 def interpolate(clip: VideoClip, factor: int, kind: VFIKind, model: Interpolator | Script | None = None) -> VideoClip:
@@ -115,19 +118,30 @@ def _made(
     if kind == "minterpolate":
         yield from _by_ffmpeg(keys, gaps, len(times) + 1)
         return
-    learned = iter(_edsc(keys, gaps, times, _present(model, kind))) if kind in ("edsc", "fused") else None
+    if kind == "edsc":
+        yield from _edsc(keys, gaps, times, _present(model, kind))
+        return
+    flows = _flows(keys, gaps, times)
+    if kind == "flow":
+        yield from (np.stack([f.frame for f in frames]) for frames in flows)
+        return
+    network = _present(model, kind)
+    table = network.flow_weight.cpu().numpy()
+    # The flows come first, so that those of later gaps are sought while the network is at work.
+    both = zip(ahead(flows, _size, FLOWS_BYTES, FLOWS_AHEAD), _edsc(keys, gaps, times, network), strict=True)
+    for moved, frames in both:
+        yield np.stack([fuse(e, f.frame, f.confidence, table) for e, f in zip(frames, moved, strict=True)])
+
+
+def _flows(keys: Array, gaps: list[int], times: list[float]) -> Iterator[list[FlowFrame]]:
+    """The flow's frames of each gap."""
     for gap in gaps:
-        frames = next(learned) if learned is not None else None
-        if kind == "edsc" and frames is not None:
-            yield frames
-            continue
         pair = pair_flow(keys[gap], keys[gap + 1])
-        flows = [interpolate_flow(pair, t) for t in times]
-        if frames is None or model is None:
-            yield np.stack([f.frame for f in flows])
-            continue
-        table = model.flow_weight.cpu().numpy()
-        yield np.stack([fuse(e, f.frame, f.confidence, table) for e, f in zip(frames, flows, strict=True)])
+        yield [interpolate_flow(pair, t) for t in times]
+
+
+def _size(flows: list[FlowFrame]) -> int:
+    return sum(f.frame.nbytes + f.confidence.nbytes for f in flows)
 
 
 def _by_ffmpeg(keys: Array, gaps: list[int], factor: int) -> Iterator[Array]:

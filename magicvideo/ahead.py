@@ -1,4 +1,4 @@
-"""Values made ahead of their use, in a thread, within a budget: decoding goes on while networks look.
+"""Values made ahead of their use, in a thread, within a budget: decoding or optical flow goes on while networks look.
 
 Does not know what the values are.
 """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.ahead import ahead
+from magicvideo.ahead import ahead
 
 
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(0, 100), st.integers(1, 4))
