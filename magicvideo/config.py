@@ -143,7 +143,7 @@ class I2VConfig(_Frozen):
     frames: int = Field(default=TRAINED_FRAMES, ge=2, le=MOST_KEYFRAMES)
     window: Window = 0
     fps: float = Field(default=8.0, gt=0, le=240)
-    steps: int = Field(default=10, ge=1, le=1000)
+    steps: int = Field(default=6, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=50)
     source: Source = "model"
     scheduler: Scheduler = _field("preset")

@@ -36,7 +36,7 @@ from magicvideo.train.losses import apart, laplacian
 from magicvideo.world import render
 
 PART = "refiner"
-STEPS, RESTORING_STEPS = 2260, 900
+STEPS, RESTORING_STEPS = 2260, 740
 CLIPS, RESTORED_CLIPS, FRAMES, SIZE = 4, 2, 8, 128
 MOST_FAULT = 800
 """Highest training step from which the keyframes are guessed back."""

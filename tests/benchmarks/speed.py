@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from magicvideo.batch import Job, made
 from magicvideo.clip import VideoClip
 from magicvideo.config import STAGES, Compute, PipelineConfig
+from magicvideo.machine import usable_cores
 from magicvideo.models import diffusion, pocket
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS
 from magicvideo.models.generator import Condition, join
@@ -160,7 +162,7 @@ def memory() -> Iterator[Result]:
 
 
 def many() -> Iterator[Result]:
-    """Sixteen prompts one by one through the pipeline, clips written; and what batches of steps would give."""
+    """Sixteen prompts one by one through the pipeline, and by workers; and what batches of steps would give."""
     words = [f"{PROMPT} {n}" for n in range(MANY)]
     with tempfile.TemporaryDirectory() as name:
         pipeline = Pipeline(PipelineConfig(), Store(Path(name)))
@@ -168,7 +170,12 @@ def many() -> Iterator[Result]:
         began = time.perf_counter()
         for prompt in words:
             pipeline.run(prompt, 0)
-    yield f"{MANY} prompts, one by one", time.perf_counter() - began, ""
+        yield f"{MANY} prompts, one by one", time.perf_counter() - began, ""
+        cores, began, first = usable_cores(), time.perf_counter(), 0.0
+        for n, _ in enumerate(made(Job(PipelineConfig(), Path(name), seed=1), words, workers=cores)):
+            first = first or time.perf_counter() - began
+        whole = time.perf_counter() - began
+        yield f"{MANY} prompts, {cores} workers", whole, f"the first after {first:.1f} s: they load everything"
     for clips in (1, 4, MANY):
         yield _batched_step(clips)
 
