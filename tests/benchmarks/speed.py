@@ -172,7 +172,7 @@ def many() -> Iterator[Result]:
             pipeline.run(prompt, 0)
         yield f"{MANY} prompts, one by one", time.perf_counter() - began, ""
         cores, began, first = usable_cores(), time.perf_counter(), 0.0
-        for n, _ in enumerate(made(Job(PipelineConfig(), Path(name), seed=1), words, workers=cores)):
+        for _ in made(Job(PipelineConfig(), Path(name), seed=1), words, workers=cores):
             first = first or time.perf_counter() - began
         whole = time.perf_counter() - began
         yield f"{MANY} prompts, {cores} workers", whole, f"the first after {first:.1f} s: they load everything"
