@@ -22,6 +22,13 @@ PROMPTS = [f"a red star number {n}" for n in range(4)]
 pytestmark = pytest.mark.usefixtures("untrained_weights")
 
 
+@pytest.fixture(autouse=True)
+def no_main_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spawned processes run the main script's file anew; Streamlit's tests leave one of theirs in this process."""
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+
+
 def results(records: list[StageRecord]) -> list[tuple[str, str, str]]:
     return [(r.stage, r.key, r.digest) for r in records]
 
