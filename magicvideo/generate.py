@@ -13,7 +13,6 @@ from typing import Any
 from tqdm import tqdm
 
 from magicvideo import public
-from magicvideo.batch import Job, made
 from magicvideo.checkpoints import searching
 from magicvideo.clip import VideoClip, read_clip, write_image
 from magicvideo.config import STAGES, SWITCHES, PipelineConfig
@@ -87,6 +86,8 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         warn_unknown(text)
     for line in licences(config):
         print(line, file=sys.stderr)
+    from magicvideo.batch import Job, made
+
     job = Job(config, arguments.out / "store", arguments.seed, start, arguments.until)
     store, items = Store(job.store), dict[int, dict[str, Any]]()
     videos = made(job, [p.text for p in prompts], arguments.workers)

@@ -145,7 +145,12 @@ def refine_held_out(
 
 def clip_frames(coder: Autoencoder, latents: Tensor) -> Tensor:
     """Latents [N,C,T,h,w] -> frames [N,T,3,H,W]."""
-    return coder.decode(latents.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(latents), latents.shape[2]))
+    return coder.decode(_each(latents)).unflatten(0, (len(latents), latents.shape[2]))
+
+
+def _each(latents: Tensor) -> Tensor:
+    """Latents of clips [N,C,T,h,w] -> of their frames [N*T,C,h,w]."""
+    return latents.transpose(1, 2).flatten(0, 1)
 
 
 def _predictor(model: Refiner, given: Condition) -> Callable[[Tensor, Tensor], Tensor]:
@@ -177,7 +182,7 @@ def restoring(
     x = diffusion.add_noise(torch.where(in_use, enlarged, x0), torch.randn_like(x0), t)
     made = diffusion.clean(x, model(x, t, given).float(), t)
     error = (made - x0).square()
-    ours, true = (z.transpose(1, 2).flatten(0, 1) for z in (made, x0))
+    ours, true = _each(made), _each(x0)
     some = torch.randperm(len(ours))[:DECODED]
     pixels = laplacian(coder.decode(ours[some]).float(), pairs.large.flatten(0, 1)[some], levels=3, coarser=1)
     return {
@@ -223,7 +228,7 @@ def faulty(coder: Autoencoder, generator: Generator, pairs: Pairs) -> Tensor:
         strength = float(torch.rand(())) * MOST_FAULT / diffusion.STEPS
         x = diffusion.add_noise(x0, noise, torch.full((n,), diffusion.start_step(GUESS_STEPS, strength)))
         guess = diffusion.sample(lambda x, t: generator.clip(x, t.expand(n), given), x, GUESS_STEPS, strength)
-    small = coder.decode(guess.transpose(1, 2).flatten(0, 1)).float().clamp(0, 1)
+    small = coder.decode(_each(guess)).float().clamp(0, 1)
     large = F.interpolate(small, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
     return large.unflatten(0, (n, FRAMES))
 

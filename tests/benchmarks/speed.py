@@ -109,15 +109,15 @@ def matrix_rate(kind: torch.dtype, size: int = 1536) -> float:
 def stage_calls(compute: Compute) -> dict[str, Callable[[], VideoClip]]:
     """Each stage of the default configuration on the clips that the stages before it make."""
     config = PipelineConfig(compute=compute)
-    m, made = config.mechanisms, computed_in(compute)
+    m, computed = config.mechanisms, computed_in(compute)
     picture = text_to_image(config.t2i, PROMPT, 0)
     keyframes = image_to_video(config.i2v, m, PROMPT, picture, 0)
     enlarged = refine(config.v2v, m, PROMPT, keyframes, picture, 0)
     model = pocket.interpolator()
     return {
-        "t2i": made(lambda: text_to_image(config.t2i, PROMPT, 0)),
-        "i2v": made(lambda: image_to_video(config.i2v, m, PROMPT, picture, 0)),
-        "v2v": made(lambda: refine(config.v2v, m, PROMPT, keyframes, picture, 0)),
+        "t2i": computed(lambda: text_to_image(config.t2i, PROMPT, 0)),
+        "i2v": computed(lambda: image_to_video(config.i2v, m, PROMPT, picture, 0)),
+        "v2v": computed(lambda: refine(config.v2v, m, PROMPT, keyframes, picture, 0)),
         "vfi": lambda: interpolate(enlarged, config.vfi.factor, m.vfi, model),
     }
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from magicvideo.batch import Job, made
 from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.machine import usable_cores
 from magicvideo.runs import StageRecord
 
 PROMPTS = [f"a red star number {n}" for n in range(4)]
@@ -36,7 +36,7 @@ def results(records: list[StageRecord]) -> list[tuple[str, str, str]]:
 def test_workers_make_what_one_process_makes(tiny: PipelineConfig, tmp_path: Path) -> None:
     shared = dict(made(Job(tiny, tmp_path / "several", seed=3), PROMPTS, workers=2))
     alone = Job(tiny, tmp_path / "one", seed=3)
-    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    threads = max(1, usable_cores() // 2)
     assert {n: results(r) for n, r in shared.items()} == {
         n: results(alone.make(prompt, threads)) for n, prompt in enumerate(PROMPTS)
     }
@@ -88,22 +88,8 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         assert driver.stdout.readline() == "made\n"
-        workers = children(driver.pid)
+        workers = psutil.Process(driver.pid).children()
         assert len(workers) >= 2
         driver.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 20
-    while any(map(running, workers)):
-        assert time.monotonic() < end, "workers are left behind"
-        time.sleep(0.05)
-
-
-def children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    _, left = psutil.wait_procs(workers, timeout=20)
+    assert all(p.status() == psutil.STATUS_ZOMBIE for p in left), "workers are left behind"
