@@ -7,8 +7,6 @@ STAMP := $(VENV)/.installed
 # An installation in place knows the packages that were there when it was made: a new one asks for another.
 PACKAGES := $(wildcard */__init__.py)
 
-# Waiting threads sleep instead of spinning, so that a run leaves the cores to what else is going on.
-export OMP_WAIT_POLICY ?= PASSIVE
 # Where bytecode may not be kept, every process compiles torch and diffusers anew: eight seconds at each start.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -38,8 +36,9 @@ $(STAMP): pyproject.toml constraints.txt $(PACKAGES)
 demo: $(STAMP) ## a small ablation with the shipped weights, ending in demo/report.html
 	$(BIN)/magicvideo demo --out demo
 
+# Waiting threads sleep: where a test asks for several, they would spin on the other tests' cores.
 test: $(STAMP) ## all tests, on all cores
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n auto --dist loadfile
 
 lint: $(STAMP) ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

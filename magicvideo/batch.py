@@ -23,6 +23,7 @@ from magicvideo.errors import InputError
 from magicvideo.machine import usable_cores
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
+from magicvideo.spawning import without_main_script
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ def made(job: Job, prompts: Sequence[str], workers: int = 1) -> Iterator[tuple[i
     threads = max(1, usable_cores() // workers)
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (threads,))
     try:
-        asked: dict[Future[list[StageRecord]], int] = {
-            pool.submit(job.make, prompt, threads): n for n, prompt in enumerate(prompts)
-        }
+        with without_main_script():
+            asked: dict[Future[list[StageRecord]], int] = {
+                pool.submit(job.make, prompt, threads): n for n, prompt in enumerate(prompts)
+            }
         for future in as_completed(asked):
             yield asked[future], future.result()
     except BrokenProcessPool:

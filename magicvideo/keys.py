@@ -122,7 +122,7 @@ def _t2i(config: PipelineConfig, prompt: str, seed: int, inputs: tuple[str, ...]
     if config.t2i.source == "world":
         return {"world": [config.t2i.size, config.t2i.fault], "prompt": prompt, "seed": seed}
     chosen = {"candidates": config.t2i.candidates} if config.t2i.verified else {}
-    parts = ("generator", "verifier") if chosen else ("generator",)
+    parts = ("generator", "t2i-lora", *(("verifier",) if chosen else ()))
     return {"config": _numbers(config, "t2i") | chosen, "prompt": prompt, "seed": seed, "weights": _digests(*parts)}
 
 

@@ -1,21 +1,24 @@
 """Which process this is, whether another one still lives, and how much memory one has needed.
 
 Reads /proc; elsewhere than on Linux nobody can be told dead and no peak is known. Also with how many threads torch
-computes. Does not know stores.
+computes, and what the allocator does with freed memory. Does not know stores.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 PROC = Path("/proc")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of mallopt(3)'s parameters."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,19 @@ def peak_memory() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")), None)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let glibc's allocator keep what is freed, up to 256 MB, instead of giving it back to the system at once.
+
+    Every large tensor would otherwise be mapped, filled with zeros page by page and unmapped again: a sixth of the time
+    that the small networks take on a CPU. Values do not change. Does nothing where there is no such allocator.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        allocator = ctypes.CDLL(None).mallopt
+        allocator(M_MMAP_THRESHOLD, 1 << 30)
+        allocator(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def usable_cores() -> int:

@@ -18,7 +18,7 @@ from magicvideo.clip import VideoClip
 from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.keys import stage_key
-from magicvideo.machine import peak_memory, reset_peak, torch_threads
+from magicvideo.machine import keep_freed_memory, peak_memory, reset_peak, torch_threads
 from magicvideo.public import Maker
 from magicvideo.runs import StageRecord, Store
 from magicvideo.stages import realesrgan
@@ -65,6 +65,7 @@ class Pipeline:
 
     def compute(self, stage: str, key: str, prompt: str, seed: int, digests: Sequence[str]) -> StageRecord:
         """Compute one stage from the clips before it, which are in the store, and keep its result under `key`."""
+        keep_freed_memory()
         make = maker(self.config, stage)  # loads what the stage needs, before the clock starts
         clips = [self.store.clip(d) for d in digests]
         with torch_threads(self.threads):
@@ -147,7 +148,7 @@ def maker(config: PipelineConfig, stage: str) -> Maker:
 
     m, made = config.mechanisms, computed_in(config.compute)
     if stage == "t2i":
-        pocket.autoencoder(), pocket.generator(True)
+        pocket.autoencoder(), pocket.image_generator()
         if config.t2i.verified:
             pocket.verifier()
         return made(lambda prompt, clips, seed: text_to_image(config.t2i, prompt, seed))

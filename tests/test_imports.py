@@ -31,6 +31,7 @@ GROUND_MODULES = (
     "prompts",
     "checks",
     "machine",
+    "spawning",
     "leases",
     "shared",
     "store_check",

@@ -21,6 +21,7 @@ from typing import Any
 from ablations.executors.work import Answer, Engine, Lost, Task, Worker
 from magicvideo.errors import InputError
 from magicvideo.shared import StorePlace
+from magicvideo.spawning import without_main_script
 
 READY = "ready"
 STARTS = 5
@@ -104,7 +105,7 @@ class Processes:
         ours, theirs = context.Pipe()
         words = (theirs, self._limits, self._given)
         process = context.Process(target=_work, args=words, daemon=True, name=f"magicvideo worker {n}")
-        with _environ(self._environments[n]):
+        with _environ(self._environments[n]), without_main_script():
             process.start()
         theirs.close()
         return _Hand(process, ours)

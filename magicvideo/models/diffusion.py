@@ -67,13 +67,21 @@ def clean(x: Tensor, v: Tensor, t: Tensor) -> Tensor:
     return a * x - s * v
 
 
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""(x, t) -> v for the whole batch at one step t (0-d int64)."""
+
+
 @torch.no_grad()
-def sample(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int, strength: float = 1.0) -> Tensor:
+def sample(predict: Predict, x: Tensor, steps: int, strength: float = 1.0) -> Tensor:
     """Denoise x with DPM-Solver++(2M) (arXiv 2211.01095), deterministic.
 
-    `predict(x, t)` gives v for the whole batch at one step t (0-d int64). `strength` < 1 redoes only that last share of
-    the schedule: x must then lie at step `start_step(steps, strength)`.
+    `strength` < 1 redoes only that last share of the schedule: x must then lie at step `start_step(steps, strength)`.
     """
+    return sampled(predict, x, steps, strength)
+
+
+def sampled(predict: Predict, x: Tensor, steps: int, strength: float = 1.0) -> Tensor:
+    """The same with the gradient of whatever `predict` gives one to: training through the sampler."""
     scheduler = _scheduler(steps)
     skipped = steps - _redone(steps, strength)
     scheduler.set_begin_index(skipped)

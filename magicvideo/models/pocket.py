@@ -6,6 +6,7 @@ channels-last, which on a CPU makes the autoencoder and the ControlNets faster a
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from magicvideo import weights
+from magicvideo.models import lora
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
@@ -22,7 +24,9 @@ from magicvideo.models.verifier import Verifier
 
 GENERATORS = {True: "generator", False: "generator-video-only"}
 """Weights of each position of the `joint_training` switch."""
-PARTS = ("autoencoder", *GENERATORS.values(), "verifier", "refiner", "vfi")
+T2I_CHANGES = "t2i-lora"
+"""Low-rank changes of the generator's spatial layers, which T2I alone makes."""
+PARTS = ("autoencoder", *GENERATORS.values(), T2I_CHANGES, "verifier", "refiner", "vfi")
 """All weights the pipeline may load."""
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,6 +46,14 @@ def generator(joint_training: bool) -> Generator:
         model = Generator()
     model.load_weights(weights.load(GENERATORS[joint_training]))
     return _for_sampling(model)
+
+
+@cache
+def image_generator() -> Generator:
+    """The jointly trained generator as T2I runs it: its own low-rank changes are in the spatial layers."""
+    model = deepcopy(generator(True))
+    lora.merge(model.spatial, weights.load(T2I_CHANGES))
+    return model
 
 
 @cache

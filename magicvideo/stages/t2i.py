@@ -20,11 +20,12 @@ from magicvideo.stages.common import decode, guided, noise
 def text_to_image(config: T2IConfig, prompt: str, seed: int) -> VideoClip:
     """One picture of `config.size` pixels, as a clip with T = 1.
 
-    Always by the jointly trained checkpoint, so that the `joint_training` switch leaves the reference as it is. Of up
-    to `config.candidates` pictures, each from noise of its own, the first that the verifier believes is taken, or the
-    one that it doubts least.
+    Always by the jointly trained checkpoint, so that the `joint_training` switch leaves the reference as it is, with
+    the changes that it learned from the verifier's judgement of whole pictures (`train/t2i_lora.py`). Of up to
+    `config.candidates` pictures, each from noise of its own, the first that the verifier believes is taken, or the one
+    that it doubts least.
     """
-    model, side = pocket.generator(joint_training=True), config.size // FACTOR
+    model, side = pocket.image_generator(), config.size // FACTOR
     denoise = guided(model.image, model, Condition(model.encode_text([prompt])), config.guidance)
 
     def draw(n: int) -> Tensor:

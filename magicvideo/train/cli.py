@@ -16,6 +16,7 @@ PARTS = {
     "t2i": "magicvideo.train.t2i:train",
     "verifier": "magicvideo.train.verifier:train",
     "i2v": "magicvideo.train.i2v:train",
+    "t2i-lora": "magicvideo.train.t2i_lora:train",
     "i2v-video-only": "magicvideo.train.i2v:train_video_only",
     "v2v": "magicvideo.train.v2v:train",
     "vfi": "magicvideo.train.vfi:train",

@@ -18,8 +18,8 @@ from magicvideo.models.arithmetic import product_type
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
-APART = ("words", "places", "conv_in", "conv_out", "to_v_ip")
-"""Embeddings, first and last layers, and what starts at zero by design stay with AdamW."""
+APART = ("words", "places", "conv_in", "conv_out", "to_v_ip", "lora")
+"""Embeddings, first and last layers, low-rank changes, and what starts at zero by design stay with AdamW."""
 
 
 class Muon(torch.optim.Optimizer):

@@ -77,16 +77,17 @@ def batch(rng: np.random.Generator) -> Pictures:
     if rng.uniform() < SMALL_SHARE:
         return small(rng)
     scenes = data.scenes(rng, BATCH)
-    return _pictures(scenes, [0.0] * BATCH, 128, rng)
+    return pictures(scenes, [0.0] * BATCH, 128, rng)
 
 
 def small(rng: np.random.Generator) -> Pictures:
     """Single frames of 64 pixels at any time."""
     scenes = data.scenes(rng, SMALL_BATCH)
-    return _pictures(scenes, list(rng.uniform(0, 1, SMALL_BATCH)), 64, rng)
+    return pictures(scenes, list(rng.uniform(0, 1, SMALL_BATCH)), 64, rng)
 
 
-def _pictures(scenes: list[Scene], times: list[float], size: int, rng: np.random.Generator) -> Pictures:
+def pictures(scenes: list[Scene], times: list[float], size: int, rng: np.random.Generator) -> Pictures:
+    """One frame a scene at its own time, with paraphrased captions, some of them empty."""
     empty = torch.from_numpy(np.stack([backdrop(scene, size) for scene in scenes]))
     return Pictures(data.images(scenes, times, size), empty, token_ids(captions(scenes, rng)))
 

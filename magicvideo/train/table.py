@@ -21,6 +21,8 @@ ABOUT = {
     "generator": "text encoder, spatial layers, appearance encoder, ControlNet and I2V's motion modules, trained "
     "jointly on images and videos; T2I and I2V run it, V2V stands on it",
     "generator-video-only": "the same network from as many video steps and no images: I2V without `joint_training`",
+    "t2i-lora": "low-rank changes of the generator's spatial layers for T2I alone: learned from what the verifier "
+    "says of whole drawn pictures",
     "verifier": "whether a T2I picture shows its prompt: another is drawn where it doubts",
     "refiner": "V2V: motion modules and a ControlNet of its own on the generator's spatial layers",
     "vfi": "frame interpolation: vector-quantised encoder, EDSC head, and the table of the fusion",

@@ -105,7 +105,7 @@ def main() -> None:
             (world_and_clips(folder), set()),
             (statistics_of_scores(), set()),
             (comparing(folder), set()),
-            (sampling(), {"autoencoder", "generator", "verifier", "refiner", "vfi"}),
+            (sampling(), {"autoencoder", "generator", "t2i-lora", "verifier", "refiner", "vfi"}),
             (scoring(), {"clip", "reader", "video"}),
         ]
         for results, needed in groups:

@@ -1,8 +1,8 @@
 """Evaluations killed at random moments: none may lose or spoil what was finished. Exits with 1 if one does.
 
-Each round kills (SIGKILL) the command, or one of the processes below it, after a random time; every feature that was
-there before must be there afterwards, unchanged and whole. At the end the command runs through and must say what an
-undisturbed evaluation says.
+Each round adds clips to the folder and kills (SIGKILL) the command, or one of the processes below it, after a random
+time; every feature that was there before must be there afterwards, unchanged and whole. At the end the command runs
+through and must say what an undisturbed evaluation says.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def kill_one(run: subprocess.Popen[bytes], rng: np.random.Generator) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--clips", type=int, default=40, help="clips that join the folder before each kill")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--longest", type=float, default=1.0, help="seconds until a kill")
     asked = parser.parse_args()
@@ -60,11 +60,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "videos", Path(name) / "run"
         folder.mkdir()
-        for n in range(asked.clips):
-            write_lossless(folder / f"{n}.mkv", VideoClip(rng.integers(0, 256, (16, 3, 96, 128), np.uint8), 8.0))
         words = ["evaluate", str(folder), "--metrics", ",".join(METRICS), "--out", str(out), "--json"]
         call = [sys.executable, "-m", "magicvideo.cli", *words, "--workers", str(asked.workers)]
         for n in range(asked.kills):
+            for clip in range(asked.clips):
+                frames = rng.integers(0, 256, (16, 3, 96, 128), np.uint8)
+                write_lossless(folder / f"{n}-{clip}.mkv", VideoClip(frames, 8.0))
             before = finished(out)
             run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             while n % 4 and run.poll() is None and len(finished(out)) <= len(before):

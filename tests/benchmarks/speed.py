@@ -51,7 +51,7 @@ began, wall = cpu(), time.perf_counter()
 import torch
 library, library_wall = cpu(), time.perf_counter()
 from magicvideo.models import pocket
-pocket.autoencoder(), pocket.generator(True), pocket.verifier(), pocket.refiner(), pocket.interpolator()
+pocket.autoencoder(), pocket.image_generator(), pocket.verifier(), pocket.refiner(), pocket.interpolator()
 print(json.dumps([library - began, cpu() - library, library_wall - wall, time.perf_counter() - library_wall]))
 """
 PEAK = """

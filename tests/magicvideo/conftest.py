@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from magicvideo import weights
 from magicvideo.clip import VideoClip
 from magicvideo.config import PipelineConfig
-from magicvideo.models import pocket
+from magicvideo.models import lora, pocket
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Generator
 from magicvideo.models.interpolator import Interpolator
@@ -23,7 +23,14 @@ from magicvideo.models.refiner import Refiner
 from magicvideo.models.verifier import Verifier
 
 TINY = {"t2i.size": 32, "t2i.steps": 2, "i2v.size": 32, "i2v.frames": 3, "i2v.steps": 2, "v2v.size": 48, "v2v.steps": 2}
-NETWORKS = (pocket.autoencoder, pocket.generator, pocket.verifier, pocket.refiner, pocket.interpolator)
+NETWORKS = (
+    pocket.autoencoder,
+    pocket.generator,
+    pocket.image_generator,
+    pocket.verifier,
+    pocket.refiner,
+    pocket.interpolator,
+)
 
 
 def shaken(module: nn.Module, seed: int, scale: float = 0.05) -> nn.Module:
@@ -45,12 +52,16 @@ def _parts() -> dict[str, dict[str, Tensor]]:
     torch.manual_seed(0)
     joint, alone = Generator(), Generator()
     shaken(joint, 1), shaken(alone, 2)
+    own = Generator()
+    lora.attach(own.spatial, 2)
+    shaken(own, 8)
     refiner = Refiner(joint)
     shaken(refiner.control, 3), shaken(refiner.motion, 4)
     return {
         "autoencoder": shaken(Autoencoder(), 5).state_dict(),
         "generator": joint.weights(),
         "generator-video-only": alone.weights(),
+        "t2i-lora": lora.changes(own.spatial),
         "verifier": shaken(Verifier(), 7).state_dict(),
         "refiner": refiner.weights(),
         "vfi": shaken(Interpolator(), 6, 0.01).state_dict(),

@@ -24,6 +24,7 @@ SHIPPED_PARTS = (
     "generator-video-only",
     "reader",
     "refiner",
+    "t2i-lora",
     "verifier",
     "vfi",
     "video",

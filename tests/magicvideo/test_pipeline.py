@@ -122,7 +122,7 @@ def test_a_lost_stage_is_made_again_and_the_others_are_kept(tiny: PipelineConfig
 
 def test_no_network_is_loaded_when_all_is_found(tiny: PipelineConfig, shared: Store) -> None:
     Pipeline(tiny, shared).run(PROMPT, 7)
-    networks = (pocket.autoencoder, pocket.generator, pocket.verifier, pocket.refiner, pocket.interpolator)
+    networks = (pocket.autoencoder, pocket.image_generator, pocket.verifier, pocket.refiner, pocket.interpolator)
     for load in networks:
         load.cache_clear()
     Pipeline(tiny, shared).run(PROMPT, 7)
@@ -369,6 +369,7 @@ def test_what_has_no_effect_has_no_key(tiny: PipelineConfig) -> None:
         ("autoencoder", "", "t2i i2v v2v"),
         ("generator", "", "t2i i2v v2v"),
         ("generator", "joint_training", "t2i v2v"),
+        ("t2i-lora", "", "t2i"),
         ("generator-video-only", "", ""),
         ("generator-video-only", "joint_training", "i2v"),
         ("refiner", "", "v2v"),
