@@ -20,10 +20,12 @@ def without_main_script() -> Iterator[None]:
     """Processes spawned inside do not run this process's main script."""
     main = sys.modules["__main__"]
     with _ONE_AT_A_TIME:
-        held = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
-        vars(main).pop("__file__", None)
+        spec, named = main.__spec__, "__file__" in vars(main)
+        file = vars(main).pop("__file__", None)
         main.__spec__ = None
         try:
             yield
         finally:
-            vars(main).update(held)
+            main.__spec__ = spec
+            if named:
+                main.__file__ = file
