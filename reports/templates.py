@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ablations.summary import capital
 from reports.tables import number, p_value
 from reports.words import plural, seconds
 
@@ -21,5 +22,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"num": number, "p": p_value, "plural": plural, "seconds": seconds}
+    made.filters |= {"num": number, "p": p_value, "plural": plural, "seconds": seconds, "capital": capital}
     return made
