@@ -23,7 +23,7 @@ from magicvideo.errors import InputError
 from magicvideo.machine import usable_cores
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
-from magicvideo.spawning import without_main_script
+from magicvideo.spawning import on_their_own
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def made(job: Job, prompts: Sequence[str], workers: int = 1) -> Iterator[tuple[i
     threads = max(1, usable_cores() // workers)
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (threads,))
     try:
-        with without_main_script():
+        with on_their_own():
             asked: dict[Future[list[StageRecord]], int] = {
                 pool.submit(job.make, prompt, threads): n for n, prompt in enumerate(prompts)
             }

@@ -21,7 +21,7 @@ from typing import Any
 from ablations.executors.work import Answer, Engine, Lost, Task, Worker
 from magicvideo.errors import InputError
 from magicvideo.shared import StorePlace
-from magicvideo.spawning import without_main_script
+from magicvideo.spawning import on_their_own
 
 READY = "ready"
 STARTS = 5
@@ -105,7 +105,7 @@ class Processes:
         ours, theirs = context.Pipe()
         words = (theirs, self._limits, self._given)
         process = context.Process(target=_work, args=words, daemon=True, name=f"magicvideo worker {n}")
-        with _environ(self._environments[n]), without_main_script():
+        with _environ(self._environments[n]), on_their_own():
             process.start()
         theirs.close()
         return _Hand(process, ours)

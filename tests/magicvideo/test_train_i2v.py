@@ -54,7 +54,7 @@ def test_both_kinds_of_batches_teach_the_shared_layers_and_clips_alone_the_motio
     taught = {}
     for name, batch in (
         ("clips", i2v.Clips(clips.frames[:2], clips.ids[:2])),
-        ("pictures", t2i._pictures(scenes, [0.0] * 4, 64, rng)),
+        ("pictures", t2i.pictures(scenes, [0.0] * 4, 64, rng)),
     ):
         model.zero_grad()
         torch.manual_seed(1)
