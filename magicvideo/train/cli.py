@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.part != "all" and arguments.part not in PARTS:
         raise unknown_name("part", arguments.part, [*PARTS, "all"])
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin: other work shares the cores
     if arguments.steps is not None and arguments.steps < 1:
         raise InputError(f"--steps must be 1 or more, got {arguments.steps}")
     if arguments.out:
