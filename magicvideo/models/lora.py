@@ -8,7 +8,7 @@ A convolution's weight counts as the matrix [out, in * kh * kw]. `attach` puts t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +41,13 @@ def attach(network: nn.Module, rank: int) -> None:
 
 def changes(network: nn.Module) -> dict[str, Tensor]:
     """What the changes have learned, by the layers' names: `<layer>.up` and `<layer>.down`."""
-    return {
-        f"{name}.{side}": value.detach()
-        for name, change in _attached(network)
-        for side, value in _sides(change).items()
-    }
+    learned = dict[str, Tensor]()
+    for name, layer in network.named_modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            change = layer.parametrizations.weight[0]
+            assert isinstance(change, LowRank)
+            learned[f"{name}.up"], learned[f"{name}.down"] = change.lora_up.detach(), change.lora_down.detach()
+    return learned
 
 
 @torch.no_grad()
@@ -61,15 +63,3 @@ def merge(network: nn.Module, learned: Mapping[str, Tensor]) -> None:
         weight = layers[name].weight
         assert isinstance(weight, Tensor)
         weight.add_((learned[f"{name}.up"] @ learned[f"{name}.down"]).view(weight.shape))
-
-
-def _attached(network: nn.Module) -> Iterator[tuple[str, LowRank]]:
-    for name, layer in network.named_modules():
-        if parametrize.is_parametrized(layer, "weight"):
-            changed = layer.parametrizations.weight[0]
-            assert isinstance(changed, LowRank)
-            yield name, changed
-
-
-def _sides(change: LowRank) -> dict[str, Tensor]:
-    return {"up": change.lora_up, "down": change.lora_down}

@@ -19,6 +19,7 @@ from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.text import token_ids
+from magicvideo.models.verifier import Verifier
 from magicvideo.train import data
 from magicvideo.train.loop import FOLDER, Training
 from magicvideo.world import Scene, caption
@@ -65,6 +66,20 @@ def load_autoencoder() -> Autoencoder:
     coder = Autoencoder().to(memory_format=torch.channels_last)
     coder.load_state_dict(weights.load("autoencoder"))
     return coder.eval().requires_grad_(False)
+
+
+def load_generator() -> Generator:
+    """The jointly trained generator, frozen."""
+    model = Generator()
+    model.load_weights(weights.load("generator"))
+    return model.eval().requires_grad_(False)
+
+
+def load_verifier() -> Verifier:
+    """The trained verifier, frozen."""
+    judge = Verifier()
+    judge.load_state_dict(weights.load("verifier"))
+    return judge.eval().requires_grad_(False)
 
 
 def freeze_all_but(model: torch.nn.Module, prefixes: tuple[str, ...]) -> None:

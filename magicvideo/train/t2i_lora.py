@@ -52,12 +52,8 @@ class Batch:
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """Train and write `t2i-lora`, low-rank changes of `generator`'s spatial layers."""
-    coder, plain, model, judge = t2i.load_autoencoder(), Generator(), Generator(), Verifier()
-    for each in (plain, model):
-        each.load_weights(weights.load("generator"))
-        each.eval().requires_grad_(False)
-    judge.load_state_dict(weights.load("verifier"))
-    judge.eval().requires_grad_(False)
+    coder, judge = t2i.load_autoencoder(), t2i.load_verifier()
+    plain, model = t2i.load_generator(), t2i.load_generator()
     torch.manual_seed(5)
     lora.attach(model.spatial, RANK)
     training = Training(
@@ -96,8 +92,7 @@ def batch(rng: np.random.Generator) -> Batch:
 
 def loss(coder: Autoencoder, plain: Generator, model: Generator, judge: Verifier, drawn: Batch) -> dict[str, Tensor]:
     """What the judge misses in drawn pictures, how far they are from `plain`'s, and the image loss on true pictures."""
-    side = T2IConfig().size // FACTOR
-    noise = torch.randn(len(drawn.ids), LATENT_CHANNELS, side, side)
+    noise = _noise(len(drawn.ids))
     with torch.no_grad():
         before = draw(plain, drawn.ids, noise)
     with parametrize.cached():  # a weight and its change are added once, not once a step
@@ -147,13 +142,18 @@ def _looked_at(latents: Tensor) -> Tensor:
 def measure(model: Generator, judge: Verifier, count: int = 128, at_once: int = 32) -> dict[str, Any]:
     """The share of first pictures, of pairs that no training saw, that the judge believes."""
     rng, believed = np.random.default_rng(85_000), list[Tensor]()
-    dice, side = torch.Generator().manual_seed(85_000), T2IConfig().size // FACTOR
+    dice = torch.Generator().manual_seed(85_000)
     for _ in range(count // at_once):
         ids = _ids(data.scenes(rng, at_once, "held_out"), rng)
-        noise = torch.randn(at_once, LATENT_CHANNELS, side, side, generator=dice)
+        noise = _noise(at_once, dice)
         with parametrize.cached():
             believed.append(judge(draw(model, ids, noise), ids).diagonal() > BELIEVED)
     return data.mean_interval(torch.cat(believed).float())
+
+
+def _noise(count: int, dice: torch.Generator | None = None) -> Tensor:
+    side = T2IConfig().size // FACTOR
+    return torch.randn(count, LATENT_CHANNELS, side, side, generator=dice)
 
 
 def _ids(scenes: list[Any], rng: np.random.Generator) -> Tensor:

@@ -70,11 +70,7 @@ class Pairs:
 
 def train(resume: bool = False, steps: int | None = None) -> dict[str, Any]:
     """Train and write `refiner`. `steps` counts those of either phase."""
-    coder, generator, judge = t2i.load_autoencoder(), Generator(), Verifier()
-    generator.load_weights(weights.load("generator"))
-    generator.eval().requires_grad_(False)
-    judge.load_state_dict(weights.load("verifier"))
-    judge.eval().requires_grad_(False)
+    coder, generator, judge = t2i.load_autoencoder(), t2i.load_generator(), t2i.load_verifier()
     model = Refiner(generator)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("control.") or "motion_modules" in name)
