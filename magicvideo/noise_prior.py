@@ -6,8 +6,9 @@
     frame_init   low frequencies of the noised, repeated reference + high frequencies of fresh noise
                  (ConsistI2V, arXiv 2402.04324), the reference scaled by a
 
-The paper gives neither formula nor strength; training does not use the prior. Stronger priors keep more layout and
-cost motion (conditional image leakage, arXiv 2406.15735).
+The paper gives neither formula nor strength. The generators learned to denoise without the prior; their last phase
+starts half of its clips from mean_shift with a = 1 (`train/i2v_rollout.py`). Stronger priors keep more layout and cost
+motion (conditional image leakage, arXiv 2406.15735).
 """
 
 from __future__ import annotations

@@ -107,9 +107,9 @@ def pictures(scenes: list[Scene], times: list[float], size: int, rng: np.random.
     return Pictures(data.images(scenes, times, size), empty, token_ids(captions(scenes, rng)))
 
 
-def captions(scenes: list[Scene], rng: np.random.Generator) -> list[str]:
+def captions(scenes: list[Scene], rng: np.random.Generator, silent: float = DROP_TEXT) -> list[str]:
     """Paraphrases, a share of them empty."""
-    return ["" if rng.uniform() < DROP_TEXT else caption(s, rng) for s in scenes]
+    return ["" if rng.uniform() < silent else caption(s, rng) for s in scenes]
 
 
 def loss(coder: Autoencoder, model: Generator, pictures: Pictures) -> dict[str, Tensor]:

@@ -29,8 +29,7 @@ from magicvideo.models.generator import Condition, Generator, dropped
 from magicvideo.models.refiner import NO_REFERENCE, Refiner
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import Verifier
-from magicvideo.train import data, t2i
-from magicvideo.train.i2v import clip_latents
+from magicvideo.train import clips, data, t2i
 from magicvideo.train.loop import Training
 from magicvideo.train.losses import apart, laplacian
 from magicvideo.world import render
@@ -133,7 +132,7 @@ def refine_held_out(
     config = V2VConfig()
     pairs = _pairs(rng, data.scenes(rng, CLIPS, "held_out"))
     frames, given = _given(coder, generator, model, pairs)
-    enlarged = clip_latents(coder, frames)
+    enlarged = clips.latents(coder, frames)
     t = torch.full((CLIPS,), diffusion.start_step(config.steps, config.strength))
     noisy = diffusion.add_noise(enlarged, torch.randn_like(enlarged), t)
     return pairs, diffusion.sample(_predictor(model, given), noisy, config.steps, config.strength), enlarged
@@ -156,13 +155,13 @@ def _predictor(model: Refiner, given: Condition) -> Callable[[Tensor, Tensor], T
 def denoising(coder: Autoencoder, generator: Generator, model: Refiner, pairs: Pairs) -> dict[str, Tensor]:
     """Mean squared error of v on true clips, most where the keyframes are wrong."""
     frames, given = _given(coder, generator, model, pairs)
-    x0 = clip_latents(coder, pairs.large)
+    x0 = clips.latents(coder, pairs.large)
     n = x0.shape[0]
     t = (torch.rand(n) * torch.where(torch.rand(n) < USUAL, USUAL_STEP, MOST_STEP)).long()
     noise = torch.randn_like(x0)
     v = model(diffusion.add_noise(x0, noise, t), t, given)
     error = (v.float() - diffusion.velocity(x0, noise, t)).square()
-    weight = t2i.where_changed(x0, clip_latents(coder, frames), WRONG)
+    weight = t2i.where_changed(x0, clips.latents(coder, frames), WRONG)
     return {"clip": (error * weight).mean(), "plain": error.mean().detach()}
 
 
@@ -171,7 +170,7 @@ def restoring(
 ) -> dict[str, Tensor]:
     """How far one step ends from the truth: in latents, in what `judge` sees of them, in the pixels of some frames."""
     frames, given = _given(coder, generator, model, pairs)
-    x0, enlarged = clip_latents(coder, pairs.large), clip_latents(coder, frames)
+    x0, enlarged = clips.latents(coder, pairs.large), clips.latents(coder, frames)
     n = x0.shape[0]
     t = torch.where(torch.rand(n) < USUAL, torch.randint(*START, (n,)), torch.randint(MOST_START, (n,)))
     in_use = (torch.rand(n) < ON_KEYFRAMES).view(-1, 1, 1, 1, 1)
@@ -211,7 +210,7 @@ def _given(coder: Autoencoder, generator: Generator, model: Refiner, pairs: Pair
 @torch.no_grad()
 def faulty(coder: Autoencoder, generator: Generator, pairs: Pairs) -> Tensor:
     """The true keyframes as the generator guesses them back from noise, enlarged by bicubic interpolation."""
-    x0 = clip_latents(coder, pairs.small)
+    x0 = clips.latents(coder, pairs.small)
     n = x0.shape[0]
     reference = pairs.small[:, 0]
     given = Condition(generator.text(pairs.ids), generator.appearance(reference), generator.control(reference))

@@ -30,8 +30,7 @@ from magicvideo.stages.common import decode, encode, tensor
 from magicvideo.stages.i2v import image_to_video
 from magicvideo.stages.oracle import true_keyframes, true_picture
 from magicvideo.stages.v2v import enlarge, refine
-from magicvideo.train import data, t2i, v2v
-from magicvideo.train.i2v import clip_latents
+from magicvideo.train import clips, data, t2i, v2v
 from magicvideo.world import caption, sample_scene
 
 KINDS = ("V2V", "bicubic, same autoencoder", "the truth through the autoencoder")
@@ -52,7 +51,7 @@ def guessed_back(count: int) -> Iterator[tuple[Frames, list[Frames]]]:
     for _ in range(-(-count // v2v.CLIPS)):
         with torch.no_grad():
             pairs, refined, enlarged = v2v.refine_held_out(coder, generator, model, rng)
-            kinds = (refined, enlarged, clip_latents(coder, pairs.large))
+            kinds = (refined, enlarged, clips.latents(coder, pairs.large))
             decoded = [v2v.clip_frames(coder, latents) for latents in kinds]
         for n, true in enumerate(pairs.large):
             yield _bytes(true), [_bytes(d[n]) for d in decoded]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from magicvideo.models.generator import Generator
-from magicvideo.train import i2v, t2i
+from magicvideo.train import clips, i2v, t2i
 from magicvideo.world import Scene, in_video_data
 
 
@@ -20,16 +20,16 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Scene]:
 
     def note(scene: Scene, times: object, size: int) -> np.ndarray:
         seen.append(scene)
-        return np.zeros((i2v.FRAMES, 3, size, size), np.float32)
+        return np.zeros((clips.FRAMES, 3, size, size), np.float32)
 
-    monkeypatch.setattr(i2v, "render", note)
-    monkeypatch.setattr(i2v, "poor", lambda frames, rng: frames)
+    monkeypatch.setattr(clips, "render", note)
+    monkeypatch.setattr(clips, "poor", lambda frames, rng: frames)
     return seen
 
 
 def batches(count: int, turning: float) -> None:
     for k in range(count):
-        i2v.clip_batch(np.random.default_rng((5, k)), turning)
+        clips.sampled(np.random.default_rng((5, k)), i2v.CLIPS, turning)
 
 
 def test_clips_show_only_the_pairs_of_the_video_data(drawn: list[Scene]) -> None:
@@ -42,18 +42,17 @@ def test_clips_show_only_the_pairs_of_the_video_data(drawn: list[Scene]) -> None
 def test_motions_that_turn_come_as_often_as_asked(turning: float, drawn: list[Scene]) -> None:
     batches(150, turning)
     counts = Counter(scene.motion for scene in drawn)
-    mean = {turns: np.mean([n for m, n in counts.items() if (m in i2v.TURNING) == turns]) for turns in (True, False)}
+    mean = {turns: np.mean([n for m, n in counts.items() if (m in clips.TURNING) == turns]) for turns in (True, False)}
     assert mean[True] / mean[False] == pytest.approx(turning, rel=0.15)
 
 
 def test_both_kinds_of_batches_teach_the_shared_layers_and_clips_alone_the_motion_modules() -> None:
     coder, model = t2i.load_autoencoder(), Generator()
     rng = np.random.default_rng(0)
-    clips = i2v.clip_batch(rng)
     scenes = t2i.data.scenes(rng, 4)
     taught = {}
     for name, batch in (
-        ("clips", i2v.Clips(clips.frames[:2], clips.ids[:2])),
+        ("clips", clips.sampled(rng, 2)),
         ("pictures", t2i.pictures(scenes, [0.0] * 4, 64, rng)),
     ):
         model.zero_grad()

@@ -13,8 +13,7 @@ from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Generator
 from magicvideo.models.refiner import Refiner
 from magicvideo.models.verifier import Verifier
-from magicvideo.train import data, t2i, v2v
-from magicvideo.train.i2v import clip_latents
+from magicvideo.train import clips, data, t2i, v2v
 
 Networks = tuple[Autoencoder, Generator, Verifier, Refiner]
 
@@ -70,7 +69,7 @@ def test_restoring_ends_at_the_truth_where_the_prediction_is_right(
     """With the v that leads from the noised keyframes to the true ones, latents and features are the truth's."""
     coder, generator, judge, model = networks
     shown = pairs()
-    truth = clip_latents(coder, shown.large)
+    truth = clips.latents(coder, shown.large)
 
     def right(x: Tensor, t: Tensor, given: object) -> Tensor:
         a, s = v2v.diffusion.level(t, x)
