@@ -2,8 +2,7 @@
 
 A reference and a caption leave little of a path open in this world, yet a generator that only learned to take noise off
 true clips strays from it within few guided steps. So clips are drawn as I2V draws them, guided and in its default
-number of steps, and the steps learn from where the shape is at the end. As in `t2i_lora`, no gradient goes through a
-step's input (DRTune: Wu et al. 2024, arXiv 2405.00760).
+number of steps, and the steps learn from where the shape is at the end (`rollout.py`).
 
 Only moments are compared: where the shape is, how far it spreads, how much of it there is. The squared distance of all
 latents gives better paths still, and blurs: where anything is open, the mean is nearest (EXPERIMENTS.md). What a clip
@@ -27,7 +26,7 @@ from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.text import token_ids
-from magicvideo.train import clips
+from magicvideo.train import clips, rollout
 from magicvideo.train.clips import Clips
 from magicvideo.train.loop import Training
 
@@ -114,22 +113,7 @@ def moments(x: Tensor, empty: Tensor) -> Moments:
 
 
 def draw(model: Generator, start: Tensor, given: Condition, learning: bool = False) -> Tensor:
-    """Latents [N,C,T,h,w] of clips, drawn from `start` as I2V does by default.
-
-    While learning, the first step, one of the next two and one of the last three keep their gradient, on the told half
-    of guidance and not on their input.
-    """
-    config, n = I2VConfig(), len(start)
-    untold = Condition(model.text(token_ids([""] * n)), given.appearance, given.control)
-    taught = {0, 1 + int(torch.randint(2, ())), 3 + int(torch.randint(3, ()))} if learning else set[int]()
-    taken = iter(range(config.steps))
-
-    def denoise(x: Tensor, t: Tensor) -> Tensor:
-        seen, steps = x.detach(), t.expand(n)
-        with torch.set_grad_enabled(next(taken) in taught):
-            asked = model.clip(seen, steps, given).float()
-        with torch.no_grad():
-            plain = model.clip(seen, steps, untold).float()
-        return plain + config.guidance * (asked - plain)
-
-    return diffusion.sampled(denoise, start, config.steps)
+    """Latents [N,C,T,h,w] of clips, drawn from `start` as I2V does by default."""
+    config = I2VConfig()
+    untold = Condition(model.text(token_ids([""] * len(start))), given.appearance, given.control)
+    return rollout.draw(model.clip, start, given, untold, config.steps, config.guidance, learning)

@@ -23,13 +23,13 @@ from torch.nn.utils import parametrize
 
 from magicvideo import weights
 from magicvideo.config import T2IConfig
-from magicvideo.models import diffusion, lora
+from magicvideo.models import lora
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS, Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.pocket import T2I_CHANGES
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import BELIEVED, Verifier
-from magicvideo.train import data, t2i
+from magicvideo.train import data, rollout, t2i
 from magicvideo.train.loop import Training
 from magicvideo.world import caption
 
@@ -108,26 +108,11 @@ def loss(coder: Autoencoder, plain: Generator, model: Generator, judge: Verifier
 
 
 def draw(model: Generator, ids: Tensor, noise: Tensor, learning: bool = False) -> Tensor:
-    """Latents [N,12,16,16] of pictures for the prompts, drawn from noise of that shape as T2I does by default.
-
-    While learning the first step, one of the next two and one of the last three keep their gradient, on the told half
-    of guidance and not on their input.
-    """
-    config, n = T2IConfig(), len(ids)
+    """Latents [N,12,16,16] of pictures for the prompts, drawn from noise of that shape as T2I does by default."""
+    config = T2IConfig()
     with torch.no_grad():
-        told, untold = Condition(model.text(ids)), Condition(model.text(token_ids([""] * n)))
-    taught = {0, 1 + int(torch.randint(2, ())), 3 + int(torch.randint(3, ()))} if learning else set[int]()
-    taken = iter(range(config.steps))
-
-    def denoise(x: Tensor, t: Tensor) -> Tensor:
-        seen, steps = x.detach(), t.expand(n)
-        with torch.set_grad_enabled(next(taken) in taught):
-            asked = model.image(seen, steps, told).float()
-        with torch.no_grad():
-            plain = model.image(seen, steps, untold).float()
-        return plain + config.guidance * (asked - plain)
-
-    return diffusion.sampled(denoise, noise, config.steps)
+        told, untold = Condition(model.text(ids)), Condition(model.text(token_ids([""] * len(ids))))
+    return rollout.draw(model.image, noise, told, untold, config.steps, config.guidance, learning)
 
 
 def _looked_at(latents: Tensor) -> Tensor:
