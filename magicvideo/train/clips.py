@@ -75,9 +75,5 @@ def loss(coder: Autoencoder, model: Generator, clips: Clips, shift: float) -> di
     noise = torch.randn_like(x0)
     v = model.clip(diffusion.add_noise(x0, noise, t), t, condition(model, clips))
     error = (v.float() - diffusion.velocity(x0, noise, t)).square()
-    return {"clip": (error * where_it_moves(x0)).mean(), "plain": error.mean().detach()}
-
-
-def where_it_moves(x0: Tensor) -> Tensor:
-    """Weights [N,1,T,h,w] of mean 1: more where a clip's latents [N,C,T,h,w] leave its first frame's."""
-    return t2i.where_changed(x0, x0[:, :, :1], MOVING)
+    weight = t2i.where_changed(x0, x0[:, :, :1], MOVING)
+    return {"clip": (error * weight).mean(), "plain": error.mean().detach()}

@@ -74,6 +74,24 @@ def shake() -> Callable[[nn.Module, int], nn.Module]:
     return shaken
 
 
+def descended(loss: Callable[[], Tensor], parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
+    """A loss before and after a step of length 0.01 against its gradient; the step is taken in place."""
+    before = loss()
+    gradients = torch.autograd.grad(before, parameters, allow_unused=True)
+    size = torch.stack([g.norm() for g in gradients if g is not None]).norm()
+    with torch.no_grad():
+        for p, g in zip(parameters, gradients, strict=True):
+            if g is not None:
+                p.sub_(g / size, alpha=0.01)
+        return before, loss()
+
+
+@pytest.fixture(scope="session")
+def descend() -> Callable[[Callable[[], Tensor], list[nn.Parameter]], tuple[Tensor, Tensor]]:
+    """`descend(loss, parameters)`: the loss before and after a small step against its gradient."""
+    return descended
+
+
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder that `magicvideo.weights.save` wrote: every network of the pipeline, untrained."""
