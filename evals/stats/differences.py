@@ -67,10 +67,13 @@ def paired(
     """Candidate minus base for paired observations [N], with everything clustered as in `interval`.
 
     `error` and `detectable` use the linearised standard error (`cluster_error`), which is the bootstrap's own up to
-    chance. Raises ValueError for no pairs, NaN or unequal lengths.
+    chance. Differences of yes and no (all values 0 or 1) have an interval within [-1, 1]. Raises ValueError for no
+    pairs, NaN or unequal lengths.
     """
     d = _differences(base, candidate)
-    found = interval(d, clusters, seed=seed, draws=draws, level=level)
+    yes_or_no = all(np.isin(values, (0.0, 1.0)).all() for values in (base, candidate))
+    scale = (-1.0, 1.0) if yes_or_no else (None, None)
+    found = interval(d, clusters, seed=seed, draws=draws, level=level, scale=scale)
     sums, counts = per_cluster(d, clusters)
     few = len(sums) < 2
     error = None if few else cluster_error(d, clusters)

@@ -105,6 +105,15 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
     assert (found.low, found.p, found.detectable) == (None, None, None)
 
 
+def test_a_difference_of_yes_and_no_is_at_most_one() -> None:
+    labels = list(range(6))
+    lost, measured = [0.0] * 5 + [1.0], [0.001] * 5 + [0.999]
+    assert stats.paired([1.0] * 6, lost, labels).low == -1
+    low = stats.paired([1.0] * 6, measured, labels).low
+    assert low is not None
+    assert low < -1, "values of a metric have whatever scale they have"
+
+
 def test_all_right_is_not_certainty() -> None:
     found = stats.interval([1.0] * 24, list(range(12)) * 2, binary=True, scale=(0, 1))
     assert found.high == 1
