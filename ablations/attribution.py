@@ -13,7 +13,7 @@ from itertools import pairwise
 from ablations.cells import Rows, Run, Values, by_cell, compare, direction, margin
 from evals import stats
 from evals.stats import Comparison
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 
 @dataclass(frozen=True)

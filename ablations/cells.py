@@ -11,7 +11,7 @@ from typing import Any
 
 from evals import stats
 from evals.stats import Comparison
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 Rows = Sequence[Mapping[str, Any]]
 Run = Mapping[str, Any]

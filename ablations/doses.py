@@ -14,7 +14,7 @@ from typing import Any
 from ablations.cells import Place, Rows, Run, Values, by_cell, compare, direction, margin
 from evals import stats
 from evals.stats import Comparison, Interval
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 Number = int | float
 

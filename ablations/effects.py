@@ -15,7 +15,7 @@ from typing import Any
 from ablations.cells import Cell, Place, Rows, Run, Values, average, by_cell, compare, direction, margin, of_sets
 from ablations.fractions import fraction
 from evals import stats
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 ALPHA, CLAIMS = stats.ALPHA, stats.CLAIMS
 prompts_needed = stats.fewest_clusters

@@ -25,7 +25,8 @@ from typing import Any
 from ablations import others
 from ablations.executors import Executor, Setup
 from ablations.executors.work import Engine, Halted
-from ablations.grid import FULL, Grid
+from ablations.grid import Grid
+from ablations.grid_file import FULL
 from ablations.plan import Item, Plan, Planned, expand, plan
 from ablations.progress import Progress
 from ablations.schedule import Schedule

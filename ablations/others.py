@@ -12,14 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ablations.grid import Arm, Grid
+from ablations.arms import Arm
+from ablations.grid import Grid
 from evals.decode import Decoder
 from evals.layouts import find_videos
 from evals.prompts import Found
 from evals.states import Unscored
-from magicvideo.config import STAGES
 from magicvideo.files import sha256
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stage_config import STAGES
 
 Row = dict[str, Any]
 

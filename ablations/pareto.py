@@ -9,7 +9,7 @@ from typing import Any
 from ablations.cells import Cell, Rows, Run, Values, by_cell, compare, direction
 from evals import stats
 from evals.stats import Interval
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from functools import cached_property
 from statistics import fmean
 from typing import TypeVar
 
-from ablations.grid import Arm, Grid
+from ablations.arms import Arm
+from ablations.grid import Grid
 from ablations.prompts import Prompt
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.index import Index
 from magicvideo.runs import StageRecord, Store
+from magicvideo.stage_config import STAGES
 
 BoundKey = Callable[[str, str, int, tuple[str, ...]], str]
 """(stage, prompt, seed, digests of the clips before it) -> the key of the stage's result, of one configuration."""

@@ -18,8 +18,8 @@ from typing import get_args
 import evals
 from evals import stats
 from magicvideo.clip import VIDEO_SUFFIXES, Limits, VideoClip, read_clip, resize
-from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
+from magicvideo.stage_config import VFIKind
 
 KINDS: tuple[VFIKind, ...] = tuple(kind for kind in get_args(VFIKind) if kind not in ("off", "script"))
 METRICS = {"truth": ("psnr_between", "ssim_between")}

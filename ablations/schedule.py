@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from ablations.executors.work import Busy, Done, Failed, Lost, Outcome, Task
 from ablations.plan import BoundKey, Item, Keys, Planned, Step
-from magicvideo.config import STAGES
 from magicvideo.runs import StageRecord
+from magicvideo.stage_config import STAGES
 
 TRIES = 3
 """Workers that a stage may cost before it counts as failed."""

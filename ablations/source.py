@@ -69,6 +69,12 @@ class Source:
     def error(self, message: object, *location: str | int) -> InputError:
         return InputError(f"{self.where(*location)}: {message}")
 
+    def refuse_repeats(self, field: str, values: list[Any]) -> None:
+        """An `InputError` where a list has a value twice."""
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                raise self.error(f"{value!r} appears twice", field, n)
+
     def parse(self, model: type[Model]) -> Model:
         """Validate against a model; the `InputError` names file, line and field of every problem."""
         if not isinstance(self.data, dict):

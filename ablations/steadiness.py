@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from ablations.cells import Run
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 
 SWITCHED: dict[str, tuple[str, ...]] = {"t2i": (), "vfi": ("vfi",)}
 """The mechanisms that change a stage's work; all of them where none are listed, lest unlike work be called the same."""

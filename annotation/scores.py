@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from annotation.clustering import Floats
-from magicvideo.config import STAGES
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.files import read_json, read_jsonl_lines
+from magicvideo.stage_config import STAGES
 
 SYSTEM, PROMPT = ("system", "arm"), ("prompt", "prompt_id")
 

@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.generate import configuration
 from magicvideo.machine import peak_memory, reset_peak, usable_cores
 from magicvideo.runs import Store, environment
+from magicvideo.stage_config import STAGES, SWITCHES
 
 PROMPT = "a red star bouncing on a striped background"
 RUNS = 3

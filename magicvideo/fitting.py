@@ -23,8 +23,8 @@ from itertools import product
 from math import inf
 from typing import Literal
 
-from magicvideo.config import Compute
 from magicvideo.errors import InputError
+from magicvideo.stage_config import Compute
 
 Kind = Literal["once", "vae", "window"]
 """What n is: fixed; frames that the VAE takes together; frames that are denoised together."""

@@ -15,12 +15,13 @@ from tqdm import tqdm
 from magicvideo import public
 from magicvideo.checkpoints import searching
 from magicvideo.clip import VideoClip, read_clip, write_image
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.files import atomic_path, write_json
 from magicvideo.presets import POCKET, files, names
 from magicvideo.prompts import read_prompts
 from magicvideo.runs import StageRecord, Store, content_key, environment
+from magicvideo.stage_config import STAGES, SWITCHES
 from magicvideo.world import known_words, read_caption
 
 PREVIEW_SIDE = 512

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from magicvideo import public, weights
-from magicvideo.config import CHOICES, STAGES, PipelineConfig, frames_at_once
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import unknown_name
 from magicvideo.files import sha256
 from magicvideo.runs import content_key
+from magicvideo.stage_config import CHOICES, STAGES, frames_at_once
 from magicvideo.stages import realesrgan
 from magicvideo.stages.files import find_picture
 from magicvideo.stages.minterpolate import ffmpeg_package

@@ -18,8 +18,8 @@ import math
 import torch
 from torch import Tensor
 
-from magicvideo.config import NoisePrior
 from magicvideo.errors import InputError
+from magicvideo.stage_config import NoisePrior
 
 CUT = 0.25
 """Normalised cut-off of frame_init's Gaussian filter (ConsistI2V)."""

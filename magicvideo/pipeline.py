@@ -15,12 +15,13 @@ from typing import Any
 
 from magicvideo import public
 from magicvideo.clip import VideoClip
-from magicvideo.config import MOST_KEYFRAMES, STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.keys import stage_key
 from magicvideo.machine import keep_freed_memory, peak_memory, reset_peak, torch_threads
 from magicvideo.public import Maker
 from magicvideo.runs import StageRecord, Store
+from magicvideo.stage_config import MOST_KEYFRAMES, STAGES
 from magicvideo.stages import realesrgan
 from magicvideo.stages.files import picture_from
 

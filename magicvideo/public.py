@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 from magicvideo.clip import VideoClip
-from magicvideo.config import CHOICES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.fitting import Choice, Plan
 from magicvideo.presets import Placed, Preset, files
 from magicvideo.presets.files import check, digests
+from magicvideo.stage_config import CHOICES
 
 LARGE = 1_000_000_000
 """Bytes of weights from which on it is asked, before a run, whether it fits the GPU."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from ablations.effects import Effect, effects
 from evals.stats import interval
-from magicvideo.config import STAGES
 from magicvideo.files import write_text
+from magicvideo.stage_config import STAGES
 from reports.document import SUFFIX, Form
 from reports.findings import ArmCost, ArmScore, Findings, StageCost, Unscored
 from reports.folder import AblationRun, Arm, read_run

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from magicvideo.config import STAGES
 from magicvideo.errors import InputError
 from magicvideo.files import read_json
 from magicvideo.runs import Store
+from magicvideo.stage_config import STAGES
 
 SHOWN_IN_METRIC = ("title", "unit", "higher_is_better", "reads", "protocol")
 

@@ -15,9 +15,9 @@ from typing import Any
 from PIL import Image
 
 from magicvideo.clip import write_preview
-from magicvideo.config import STAGES
 from magicvideo.errors import InputError
 from magicvideo.runs import Store
+from magicvideo.stage_config import STAGES
 from reports.folder import AblationRun, Arm
 
 BUDGET = 15_000_000

@@ -16,9 +16,9 @@ from typing import Any
 
 from evals.compare import Scored, Values, by_item, read_scores
 from evals.metric import Score
-from magicvideo.config import STAGES
 from magicvideo.errors import InputError, unknown_name
 from magicvideo.files import read_json, read_jsonl
+from magicvideo.stage_config import STAGES
 from reports.folder import AblationRun, Metric, metric_about
 from reports.folder import read_run as read_ablation
 

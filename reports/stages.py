@@ -10,7 +10,7 @@ from typing import Any
 
 from ablations.effects import Effect, effects
 from evals.stats import interval
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 from reports.charts import Dose, Stage
 from reports.findings import Findings
 from reports.folder import AblationRun, read_lines

@@ -25,10 +25,11 @@ from ablations.grid import load_grid
 from ablations.shipped import find_grid, shipped_grids
 from evals.suites import POCKET, SUITES, find
 from magicvideo.cli import VERBS
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.generate import configuration
 from magicvideo.runs import StageRecord
+from magicvideo.stage_config import STAGES, SWITCHES
 from magicvideo.train import table
 from magicvideo.train.cli import PARTS
 from magicvideo.world import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, in_video_data, is_held_out

@@ -25,6 +25,7 @@ GROUND_MODULES = (
     "files",
     "clip",
     "config",
+    "stage_config",
     "settings",
     "runs",
     "weights",
@@ -68,7 +69,7 @@ MAY_STAND_ON = {
     "evals": (*WORLD, "evals"),
     "evals.train": (*WORLD, "evals", "magicvideo.train.loop"),
     "ablations": (*PIPELINE, "evals", "ablations"),
-    **dict.fromkeys(READINGS, ("magicvideo.config", "evals.stats", *READINGS)),
+    **dict.fromkeys(READINGS, ("magicvideo.stage_config", "evals.stats", *READINGS)),
     "annotation": (*WORLD, "evals.stats", "evals.prompts", "evals.decode", "evals.states", "annotation"),
     "reports": (
         *WORLD,

@@ -15,11 +15,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from magicvideo.config import I2VConfig, PipelineConfig, V2VConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.estimate.counting import not_counted
 from magicvideo.models import public, windows
 from magicvideo.models.interpolator import Interpolator
 from magicvideo.presets import Preset, Stage, controlled
+from magicvideo.stage_config import I2VConfig, V2VConfig
 
 StageName = Literal["t2i", "i2v", "v2v"]
 PER_LATENT = 8

@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate.calls import Call, Networks, calls
 from magicvideo.machine import peak_memory, reset_peak
 from magicvideo.models.public import DTYPES
+from magicvideo.stage_config import STAGES
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from magicvideo.checkpoints import cache_folder
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate.calls import PER_LATENT, Call, Networks, StageName, calls, vae_in, vae_out
 from magicvideo.estimate.reckon import Reckoner
@@ -30,6 +30,7 @@ from magicvideo.fitting import Memory, Plan, StageNeeds, Wish, Work, choices, fi
 from magicvideo.models import public
 from magicvideo.models.parts import feed_forward_in_parts
 from magicvideo.runs import content_key
+from magicvideo.stage_config import STAGES
 
 FEW, MORE = 8, 12
 """Frames at which denoising is counted to find its line; the VAE's is found at 1 and 2."""

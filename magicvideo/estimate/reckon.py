@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate.calls import Call, Networks, calls
 from magicvideo.estimate.counting import Count, count
 from magicvideo.estimate.gpus import GPUS
 from magicvideo.models.public import DTYPES
+from magicvideo.stage_config import STAGES
 
 ADDED = ("noise_prior", "appearance_encoder", "controlnet")
 """The mechanisms that come on top of a pipeline with the same stages."""

@@ -36,7 +36,7 @@ from magicvideo.presets import Part
 
 State = dict[str, Tensor]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-"""By the name of the arithmetic (`magicvideo.config.Compute`)."""
+"""By the name of the arithmetic (`magicvideo.stage_config.Compute`)."""
 
 
 def precision(part: Part, dtype: torch.dtype) -> torch.dtype:

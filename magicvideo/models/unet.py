@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from magicvideo.config import MOST_AT_ONCE
 from magicvideo.models.autoencoder import LATENT_CHANNELS
 from magicvideo.models.lean import (
     AttnProcessor,
@@ -18,6 +17,7 @@ from magicvideo.models.lean import (
     UNet2DConditionModel,
     UNetMotionModel,
 )
+from magicvideo.stage_config import MOST_AT_ONCE
 
 CHANNELS = (80, 144)
 LAYERS = 1

@@ -9,10 +9,11 @@ from typing import Any
 
 from magicvideo import presets
 from magicvideo.checkpoints import searching
-from magicvideo.config import SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import GateFailed, InputError
 from magicvideo.presets import files
 from magicvideo.presets.files import Wanted
+from magicvideo.stage_config import SWITCHES
 
 OK, MISSING, UNTRUSTED, WRONG = "ok", "missing", "untrusted", "wrong"
 

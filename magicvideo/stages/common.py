@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import Compute
 from magicvideo.models.arithmetic import product_type
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, join
 from magicvideo.runs import content_key
+from magicvideo.stage_config import Compute
 
 P = ParamSpec("P")
 R = TypeVar("R")

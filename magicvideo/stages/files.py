@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from magicvideo.clip import IMAGE_SUFFIXES, VideoClip, fit_square, read_clip
-from magicvideo.config import T2IConfig
 from magicvideo.errors import InputError
+from magicvideo.stage_config import T2IConfig
 
 
 def picture_from(config: T2IConfig, prompt: str) -> VideoClip:

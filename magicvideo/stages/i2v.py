@@ -6,10 +6,10 @@ import torch
 
 from magicvideo import noise_prior
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import I2VConfig, Mechanisms, frames_at_once
 from magicvideo.models import diffusion, pocket, windows
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS
 from magicvideo.models.generator import Condition
+from magicvideo.stage_config import I2VConfig, Mechanisms, frames_at_once
 from magicvideo.stages.common import decode, encode, guided, named, noise, tensor
 
 

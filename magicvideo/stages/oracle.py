@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import I2VConfig, T2IConfig, V2VConfig
+from magicvideo.stage_config import I2VConfig, T2IConfig, V2VConfig
 from magicvideo.world import faulty_picture, render_clip, scene_for
 
 

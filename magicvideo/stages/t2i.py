@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip
-from magicvideo.config import T2IConfig
 from magicvideo.models import diffusion, pocket
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS
 from magicvideo.models.generator import Condition
 from magicvideo.models.verifier import BELIEVED
+from magicvideo.stage_config import T2IConfig
 from magicvideo.stages.common import decode, guided, noise
 
 

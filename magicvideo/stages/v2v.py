@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import Mechanisms, V2VConfig, frames_at_once
 from magicvideo.models import diffusion, pocket, windows
 from magicvideo.models.generator import Condition
 from magicvideo.models.refiner import NO_REFERENCE, Refiner
+from magicvideo.stage_config import Mechanisms, V2VConfig, frames_at_once
 from magicvideo.stages.common import AT_ONCE, decode, encode, guided, noise, tensor
 
 

@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from magicvideo.ahead import ahead
 from magicvideo.clip import VideoClip
-from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
 from magicvideo.models.flow import FlowFrame, interpolate_flow, pair_flow
 from magicvideo.models.interpolator import Interpolator
+from magicvideo.stage_config import VFIKind
 from magicvideo.stages.minterpolate import minterpolate
 from magicvideo.stages.vfi_script import Script
 

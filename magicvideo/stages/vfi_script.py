@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from magicvideo.checkpoints import hash_of
-from magicvideo.config import VFIConfig
 from magicvideo.errors import InputError
+from magicvideo.stage_config import VFIConfig
 
 MULTIPLE = 64
 

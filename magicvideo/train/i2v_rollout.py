@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from magicvideo import noise_prior
-from magicvideo.config import I2VConfig
 from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.text import token_ids
+from magicvideo.stage_config import I2VConfig
 from magicvideo.train import clips, rollout
 from magicvideo.train.clips import Clips
 from magicvideo.train.loop import Training

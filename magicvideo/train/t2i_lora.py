@@ -22,13 +22,13 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from magicvideo import weights
-from magicvideo.config import T2IConfig
 from magicvideo.models import lora
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS, Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.pocket import T2I_CHANGES
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import BELIEVED, Verifier
+from magicvideo.stage_config import T2IConfig
 from magicvideo.train import data, rollout, t2i
 from magicvideo.train.loop import Training
 from magicvideo.world import caption

@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from magicvideo import weights
-from magicvideo.config import V2VConfig
 from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator, dropped
 from magicvideo.models.refiner import NO_REFERENCE, Refiner
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import Verifier
+from magicvideo.stage_config import V2VConfig
 from magicvideo.train import clips, data, t2i
 from magicvideo.train.loop import Training
 from magicvideo.train.losses import apart, laplacian

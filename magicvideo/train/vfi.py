@@ -19,9 +19,9 @@ from torch.func import functional_call
 
 from magicvideo import weights
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import VFIKind
 from magicvideo.models.flow import interpolate_flow, pair_flow
 from magicvideo.models.interpolator import CODE_WIDTH, CODES, FUSION_GRID, Encoder, Features, Interpolator
+from magicvideo.stage_config import VFIKind
 from magicvideo.stages.vfi import fusion_basis, interpolate
 from magicvideo.train import data
 from magicvideo.train.gaps import Batch, Gap, gap_batch, gap_scenes, sample_gap

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from magicvideo.config import Fault
+from magicvideo.stage_config import Fault
 from magicvideo.world.asked import named_generator, scene_for
 from magicvideo.world.render import PALETTE, SDF, Array, backdrop, pose, render
 from magicvideo.world.scene import Scene

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 from reports.charts.theme import INK, MUTED, ROW, SERIES, WIDTH, configure, layer, unchecked
 from reports.tables import plain
 

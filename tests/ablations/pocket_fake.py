@@ -26,8 +26,9 @@ from ablations.executors.work import Engine
 from ablations.grid import load_grid
 from ablations.plan import BoundKey
 from magicvideo.clip import VideoClip, from_floats, resize
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stage_config import STAGES
 from magicvideo.world import read_caption, render, scene_with
 
 SEEN_BY = {

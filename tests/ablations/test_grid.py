@@ -8,8 +8,9 @@ import pytest
 
 from ablations.grid import load_grid
 from ablations.shipped import SHIPPED, find_grid, shipped_grids
-from magicvideo.config import SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.stage_config import SWITCHES
 from magicvideo.world import read_caption
 
 HEAD = "name: g\nprompts: [a red star]\n"

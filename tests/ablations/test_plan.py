@@ -7,8 +7,8 @@ from types import ModuleType
 
 from ablations.grid import load_grid
 from ablations.plan import expand, plan
-from magicvideo.config import STAGES
 from magicvideo.runs import Store
+from magicvideo.stage_config import STAGES
 
 
 def test_items_come_arm_by_arm_with_the_full_model_first(tiny: Path) -> None:

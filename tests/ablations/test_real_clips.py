@@ -10,8 +10,8 @@ import pytest
 from ablations.real_clips import PERCEPTUAL, compare, find, held_out, main, table
 from evals import fetch
 from magicvideo.clip import VideoClip, write_lossless
-from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
+from magicvideo.stage_config import VFIKind
 
 
 def ramp(frames: int, step: int) -> VideoClip:

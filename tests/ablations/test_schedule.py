@@ -13,8 +13,8 @@ from ablations.executors.work import Answer, Busy, Done, Failed, Lost, Task
 from ablations.grid import load_grid
 from ablations.plan import Item, expand, plan
 from ablations.schedule import TRIES, Schedule
-from magicvideo.config import STAGES
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stage_config import STAGES
 
 
 def made(task: Task) -> StageRecord:

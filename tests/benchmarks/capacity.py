@@ -27,8 +27,8 @@ from ablations.execute import pocket_engine
 from ablations.executors.work import Done, Task
 from ablations.schedule import Schedule
 from magicvideo.clip import VideoClip
-from magicvideo.config import STAGES
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stage_config import STAGES
 
 SHAPES = {"t2i": (1, 128), "i2v": (8, 64), "v2v": (8, 128), "vfi": (22, 128)}
 

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from ablations.arms import Arm
 from ablations.execute import pocket_engine
-from ablations.grid import Arm
 from ablations.plan import Item, plan
 from ablations.prompts import Prompt
 from ablations.schedule import Schedule
-from magicvideo.config import STAGES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.index import Index, pack
 from magicvideo.runs import StageRecord, Store, content_key
+from magicvideo.stage_config import STAGES
 
 T = TypeVar("T")
 SWITCHES = ("noise_prior", "appearance_encoder", "controlnet", "joint_training", "v2v")

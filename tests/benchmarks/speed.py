@@ -21,13 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from magicvideo.batch import Job, made
 from magicvideo.clip import VideoClip
-from magicvideo.config import STAGES, Compute, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.machine import usable_cores
 from magicvideo.models import diffusion, pocket
 from magicvideo.models.autoencoder import FACTOR, LATENT_CHANNELS
 from magicvideo.models.generator import Condition, join
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import Store
+from magicvideo.stage_config import STAGES, Compute
 from magicvideo.stages.common import computed_in, decode, noise, tensor
 from magicvideo.stages.i2v import image_to_video
 from magicvideo.stages.t2i import text_to_image

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from scipy import stats
 
 from magicvideo.clip import Frames, VideoClip, read_clip, resize
-from magicvideo.config import V2VConfig
+from magicvideo.stage_config import V2VConfig
 from magicvideo.stages import realesrgan
 from magicvideo.stages.v2v import enlarge
 from magicvideo.stages.vfi import interpolate

@@ -19,8 +19,8 @@ from evals.features import ToTruth
 from evals.metrics import fault_remaining, trajectory, truth
 from evals.suites import SUITES, Suite
 from magicvideo.clip import VideoClip, from_floats, resize, write_lossless
-from magicvideo.config import Fault
 from magicvideo.errors import InputError
+from magicvideo.stage_config import Fault
 from magicvideo.world import faulty_picture, pose, render, render_clip, scene_for
 
 FAULTS = [kind for kind in get_args(Fault) if kind != "none"]

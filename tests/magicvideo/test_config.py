@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from magicvideo.config import STAGES, SWITCHES, Mechanisms, NoisePrior, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
+from magicvideo.stage_config import STAGES, SWITCHES, Mechanisms, NoisePrior
 
 OFF: dict[str, Any] = {
     "noise_prior": NoisePrior(kind="none"),

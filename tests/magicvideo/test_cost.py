@@ -7,8 +7,8 @@ import json
 import pytest
 
 from magicvideo.cli import main
-from magicvideo.config import STAGES
 from magicvideo.cost import ArmCost, StageCost, operations
+from magicvideo.stage_config import STAGES
 
 
 def test_cost_prints_stages_arms_and_the_machine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,11 @@ from PIL import Image
 
 from magicvideo.cli import main
 from magicvideo.clip import VideoClip, read_clip, write_lossless
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.generate import configuration, slug
 from magicvideo.runs import Store, content_key
+from magicvideo.stage_config import STAGES, SWITCHES
 
 MakeClip = Callable[..., VideoClip]
 Generate = Callable[..., dict[str, Any]]

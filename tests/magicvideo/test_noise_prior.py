@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from magicvideo import noise_prior
-from magicvideo.config import NoisePrior, NoisePriorKind
 from magicvideo.errors import InputError
 from magicvideo.models.diffusion import ALPHAS_BAR, STEPS, add_noise
+from magicvideo.stage_config import NoisePrior, NoisePriorKind
 
 ABAR = float(ALPHAS_BAR[-1])
 SHAPE = (4000, 2, 6, 2, 2)

@@ -9,11 +9,12 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from magicvideo.config import Fault, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.keys import stage_key
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import Store
+from magicvideo.stage_config import Fault
 from magicvideo.world import caption, faulty_picture, pose, render_clip, sample_scene, scene_for
 
 PROMPT = "a small ribbed red star bouncing quickly on a striped background"

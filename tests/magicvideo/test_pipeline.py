@@ -14,12 +14,13 @@ import torch
 
 from magicvideo import weights
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.keys import stage_key
 from magicvideo.models import pocket
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
+from magicvideo.stage_config import STAGES, SWITCHES
 from magicvideo.stages.common import noise
 
 MakeClip = Callable[..., VideoClip]

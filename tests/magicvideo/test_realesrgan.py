@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from magicvideo.clip import Frames, VideoClip, fit_square, read_clip, resize
-from magicvideo.config import PipelineConfig, Upscaler, V2VConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.keys import stage_key
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import Store
+from magicvideo.stage_config import Upscaler, V2VConfig
 from magicvideo.stages import realesrgan
 
 pytestmark = pytest.mark.skipif(not all(map(find_spec, ("ncnn", realesrgan.CARRIER))), reason=realesrgan.REMEDY)

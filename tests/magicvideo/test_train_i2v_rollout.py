@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from magicvideo.config import I2VConfig
 from magicvideo.models import diffusion
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator
+from magicvideo.stage_config import I2VConfig
 from magicvideo.stages.common import guided
 from magicvideo.train import clips, i2v_rollout, t2i
 from magicvideo.world import render, sample_scene

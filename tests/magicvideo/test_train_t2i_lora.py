@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from magicvideo.config import T2IConfig
 from magicvideo.models import diffusion, lora
 from magicvideo.models.autoencoder import Autoencoder
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import Verifier
+from magicvideo.stage_config import T2IConfig
 from magicvideo.stages.common import guided
 from magicvideo.train import t2i, t2i_lora
 

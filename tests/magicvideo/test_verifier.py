@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from magicvideo import weights
-from magicvideo.config import PipelineConfig, T2IConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.keys import stage_key
 from magicvideo.models import pocket
 from magicvideo.models.text import token_ids
 from magicvideo.models.verifier import Verifier
+from magicvideo.stage_config import T2IConfig
 from magicvideo.stages.t2i import text_to_image
 from magicvideo.train import data
 from magicvideo.train import verifier as training

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import VFIKind
 from magicvideo.errors import InputError
 from magicvideo.models import pocket
 from magicvideo.models.interpolator import Interpolator
+from magicvideo.stage_config import VFIKind
 from magicvideo.stages.vfi import fuse, fusion_basis, interpolate, still_pixels
 from magicvideo.train.gaps import gap_scenes, sample_gap
 from magicvideo.train.vfi import fit_fusion

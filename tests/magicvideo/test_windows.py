@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from magicvideo.config import MOST_AT_ONCE, I2VConfig, PipelineConfig, frames_at_once
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.models.autoencoder import LATENT_CHANNELS
 from magicvideo.models.generator import Condition, Generator
 from magicvideo.models.windows import of_frames, shared_noise, starts, weights, windowed
+from magicvideo.stage_config import MOST_AT_ONCE, I2VConfig, frames_at_once
 
 TOLD = Condition(torch.zeros(1, 2, 4))
 T = torch.tensor([500])

@@ -24,8 +24,9 @@ from PIL import Image
 from tiny_weights import configured
 
 from magicvideo.clip import VideoClip
-from magicvideo.config import Mechanisms, NoisePrior, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.models import public as networks
+from magicvideo.stage_config import Mechanisms, NoisePrior
 from magicvideo.stages.common import noise
 from magicvideo.stages.public import keyframes, sampling, svd, t2i
 from magicvideo.stages.public.loaded import Loaded, _tokenizer, _told, loaded

@@ -13,11 +13,12 @@ from tiny_weights import dump
 
 from magicvideo import presets
 from magicvideo.cli import main
-from magicvideo.config import SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.models import public
 from magicvideo.presets import SHIPPED, Part, Placed
 from magicvideo.presets.files import wanted
+from magicvideo.stage_config import SWITCHES
 
 PUBLIC = presets.names()[1:]
 

@@ -19,7 +19,7 @@ from torch import nn
 from magicvideo import public
 from magicvideo.cli import main
 from magicvideo.clip import VideoClip
-from magicvideo.config import MemoryConfig, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.estimate import needs as needs_module
 from magicvideo.estimate.calls import Networks
@@ -31,6 +31,7 @@ from magicvideo.keys import stage_key
 from magicvideo.models.lean import FeedForward
 from magicvideo.models.parts import PARTS, feed_forward_in_parts
 from magicvideo.pipeline import maker
+from magicvideo.stage_config import MemoryConfig
 from magicvideo.stages.public import loaded as loading
 from magicvideo.stages.public import waiting
 from magicvideo.stages.public.loaded import Loaded, loaded

@@ -12,12 +12,13 @@ from tiny_weights import configured
 
 from magicvideo import presets, public
 from magicvideo.clip import VideoClip, write_image
-from magicvideo.config import STAGES, SWITCHES, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.keys import stage_key, stage_keys
 from magicvideo.models.lean import ControlNetModel
 from magicvideo.pipeline import Pipeline
 from magicvideo.runs import StageRecord, Store
+from magicvideo.stage_config import STAGES, SWITCHES
 from magicvideo.stages.public.loaded import loaded
 
 PROMPT = "a red star"

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from magicvideo import presets
-from magicvideo.config import NoisePrior
 from magicvideo.errors import InputError
+from magicvideo.stage_config import NoisePrior
 from magicvideo.stages.public.sampling import denoise, first_abar, last_steps, scheduler, start
 
 CPU = torch.device("cpu")

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import I2VConfig, Mechanisms, V2VConfig, refuse_too_many
+from magicvideo.config import refuse_too_many
 from magicvideo.models import windows
 from magicvideo.models.generator import Condition
 from magicvideo.presets import controlled
+from magicvideo.stage_config import I2VConfig, Mechanisms, V2VConfig
 from magicvideo.stages.common import named, noise, tensor
 from magicvideo.stages.public.loaded import Loaded
 from magicvideo.stages.public.sampling import Predict, denoise, guide, last_steps, scheduler, start

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magicvideo.clip import VideoClip, from_floats
-from magicvideo.config import Attention, PipelineConfig
+from magicvideo.config import PipelineConfig
 from magicvideo.errors import InputError
 from magicvideo.fitting import PLAIN, Choice
 from magicvideo.models import public
 from magicvideo.models.parts import PARTS, feed_forward_in_parts
 from magicvideo.presets import Part, Placed, Preset, Stage
 from magicvideo.presets.files import check
+from magicvideo.stage_config import Attention
 from magicvideo.stages.public import waiting
 
 KERNELS = {

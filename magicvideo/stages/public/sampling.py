@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from magicvideo import noise_prior
-from magicvideo.config import NoisePrior, Scheduler
 from magicvideo.models.lean import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from magicvideo.presets import Stage
+from magicvideo.stage_config import NoisePrior, Scheduler
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(latents in the network's scale, step) -> what the network predicts, guidance included."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip, fit_square
-from magicvideo.config import I2VConfig, refuse_too_many
+from magicvideo.config import refuse_too_many
+from magicvideo.stage_config import I2VConfig
 from magicvideo.stages.common import noise, tensor
 from magicvideo.stages.public.keyframes import image_embedding
 from magicvideo.stages.public.loaded import Loaded

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magicvideo.clip import VideoClip
-from magicvideo.config import T2IConfig
+from magicvideo.stage_config import T2IConfig
 from magicvideo.stages.common import noise
 from magicvideo.stages.public.loaded import Loaded
 from magicvideo.stages.public.sampling import denoise, guide, scheduler

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ablations.effects import Effect, interactions
 from ablations.readings import sections
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 from reports.charts import dose_response, forest_chart, pareto, waterfall
 from reports.charts.runs import Named
 from reports.dashboard import load

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from magicvideo.config import STAGES
+from magicvideo.stage_config import STAGES
 from reports.charts import Place, pareto
 from reports.charts.costs import stage_bars
 from reports.charts.runs import Named
