@@ -2,8 +2,9 @@
 
     python tests/benchmarks/training.py [STEPS]
 
-Each phase runs one step and then STEPS more (default 4), which are timed; the weights go to a temporary folder. What a
-part does beside its steps (loading, measuring) is timed as it is, since it runs once either way.
+Each phase runs one step, one again, and then 1 + STEPS (default 4): the difference of the last two is timed, since a
+first step waits for its batch, which later ones find ready. The weights go to a temporary folder. What a part does
+beside its steps (loading, measuring) is timed as it is, since it runs once either way.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,30 @@ from magicvideo.train.loop import Training
 WHOLE = Training.run
 
 
+@dataclass(frozen=True)
+class Phase:
+    name: str
+    steps: int
+    a_step: float
+    """Seconds."""
+    spent: float
+    """Seconds in the steps that were tried."""
+
+    @property
+    def seconds(self) -> float:
+        return self.steps * self.a_step
+
+
 def main() -> None:
     tried = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-    phases = list[tuple[str, int, float]]()
+    phases = list[Phase]()
 
     def some_steps(training: Training, resume: bool = False) -> None:
-        WHOLE(replace(training, steps=1))
-        timed = replace(training, steps=tried)
-        WHOLE(timed)
-        phases.append((training.part, training.steps, timed.seconds / tried))
+        runs = [replace(training, steps=steps) for steps in (1, 1, 1 + tried)]
+        for run in runs:
+            WHOLE(run)
+        a_step = (runs[2].seconds - runs[1].seconds) / tried
+        phases.append(Phase(training.part, training.steps, a_step, sum(run.seconds for run in runs)))
 
     keep_freed_memory()
     Training.run = some_steps  # type: ignore[method-assign]
@@ -42,20 +58,21 @@ def main() -> None:
         os.environ["MAGICVIDEO_WEIGHTS"] = str(Path(folder, "weights"))
         os.chdir(folder)
         print(f"{torch.get_num_threads()} threads, {tried} steps a phase")
-        print(f"all: {sum(_part(part, phases, tried) for part in PARTS) / 3600:.2f} h")
+        print(f"all: {sum(_part(part, phases) for part in PARTS) / 3600:.2f} h")
 
 
-def _part(part: str, phases: list[tuple[str, int, float]], tried: int) -> float:
+def _part(part: str, phases: list[Phase]) -> float:
     """Seconds of a part, told on the way."""
     module, function = PARTS[part].split(":")
     trainer: Any = getattr(import_module(module), function)
     before, began = len(phases), time.perf_counter()
     trainer(resume=False, steps=None)
-    beside = time.perf_counter() - began - sum(seconds * (tried + 1) for _, _, seconds in phases[before:])
-    for name, steps, seconds in phases[before:]:
-        print(f"  {name:28} {steps:6,} steps x {seconds:6.2f} s = {steps * seconds / 3600:5.2f} h")
-    needed = sum(steps * seconds for _, steps, seconds in phases[before:]) + max(0.0, beside)
-    print(f"{part:16} {needed / 3600:5.2f} h, of it {max(0.0, beside):.0f} s beside its steps", flush=True)
+    mine = phases[before:]
+    beside = max(0.0, time.perf_counter() - began - sum(phase.spent for phase in mine))
+    for phase in mine:
+        print(f"  {phase.name:28} {phase.steps:6,} steps x {phase.a_step:6.2f} s = {phase.seconds / 3600:5.2f} h")
+    needed = sum(phase.seconds for phase in mine) + beside
+    print(f"{part:16} {needed / 3600:5.2f} h, of it {beside:.0f} s beside its steps", flush=True)
     return needed
 
 
