@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from ablations.summary import capital
 from reports.tables import number, p_value
@@ -23,4 +25,14 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"num": number, "p": p_value, "plural": plural, "seconds": seconds, "capital": capital}
+    made.filters["named"] = named
     return made
+
+
+def named(title: str) -> Markup:
+    """An arm's title, which may be written right to left. A setting (`i2v.steps=5`) breaks where its parts end."""
+    if "=" not in title.split(" ")[0]:
+        return Markup("<bdi>{}</bdi>").format(title)
+    return Markup('<bdi class="setting">{}</bdi>').format(
+        Markup("<wbr>").join(re.split(r"(?<=[._])(?!\d)|(?==)", title))
+    )

@@ -20,6 +20,7 @@ from reports.ablation import derive, write_report
 from reports.charts import forest, forest_chart
 from reports.folder import read_run
 from reports.media import scenes
+from reports.templates import named
 
 MakeRun = Callable[..., Path]
 HOSTILE = (
@@ -191,3 +192,8 @@ def test_a_complete_page_names_its_command_and_provenance(page: str, shifted_run
     ):
         assert words in text
     assert f"magicvideo report {shifted_run}" in text
+
+
+def test_a_setting_breaks_between_its_parts_and_other_titles_between_words() -> None:
+    assert named("noise_prior.strength=0.5") == ('<bdi class="setting">noise_<wbr>prior.<wbr>strength<wbr>=0.5</bdi>')
+    assert named("without <b>") == "<bdi>without &lt;b&gt;</bdi>"
