@@ -129,19 +129,16 @@ def _evidence(step: Step, run: Run) -> str:
 
 
 def _costs(points: Sequence[Point], found: Sequence[Unsteady], run: Run) -> list[str]:
-    """The fronts, and before them how far their seconds can be trusted."""
-    lines = _fronts(points, run)
-    if not lines or not found:
-        return lines
+    """The fronts, or why this run's seconds tell nothing of them."""
+    if not points or not found:
+        return _fronts(points, run)
     worst = max(found, key=lambda u: u.slow / u.quick)
     quick = f"in {worst.quick:.2g} s a clip for {_arm(worst.quick_arm, run)}"
     slow = f"in {worst.slow:.2g} s for {_arm(worst.slow_arm, run)}"
-    caution = (
+    return [
         f"Seconds of this run's arms cannot be compared: {worst.stage.upper()} did the same work {quick} "
-        f"and {slow}, so the machine had other work. "
-        "Run the grid on a free machine before reading what follows."
-    )
-    return [caution, *lines]
+        f"and {slow}, so the machine had other work. Run the grid on a free machine to learn what quality costs."
+    ]
 
 
 def _fronts(points: Sequence[Point], run: Run) -> list[str]:
@@ -152,7 +149,8 @@ def _fronts(points: Sequence[Point], run: Run) -> list[str]:
         told = [p for p in mine if p is best.get(p.quality.value)]
         front = _some([f"{_arm(p.arm, run)} ({p.seconds:.2g} s, {p.quality.value:.3g})" for p in told])
         beaten = [_arm(p.arm, run) for p in mine if p.beaten_by]
-        surely = f"; surely beaten at their price: {_some(beaten)}" if beaten else ""
+        named = _some(beaten) if len(beaten) <= MOST_NAMED else f"{len(beaten)} of {len(mine)} arms"
+        surely = f"; surely beaten at their price: {named}" if beaten else ""
         lines.append(f"{_title(metric, run)}, cheapest to best: {front}{surely}.")
     return lines
 

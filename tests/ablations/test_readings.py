@@ -262,7 +262,8 @@ def test_the_same_work_in_unlike_times_says_that_seconds_cannot_be_compared() ->
     assert found.quick == pytest.approx(1.315)
     made = rows({("full", "vfi", "flicker"): lambda p: p, ("short", "vfi", "flicker"): lambda p: p})
     ((_, lines),) = [part for part in sections(made, busy, run) if part[0] == "Quality against cost"]
-    assert "cannot be compared: VFI did the same work in 1.3 s" in lines[0]
+    (line,) = lines
+    assert "cannot be compared: VFI did the same work in 1.3 s" in line
     calm = timed({"full": {"i2v": 2.0, "vfi": 1.3}, "short": {"i2v": 1.0, "vfi": 1.3}})
     assert unsteady(calm, run) == []
 
@@ -314,6 +315,19 @@ def test_what_the_design_allows_is_told_and_nothing_else() -> None:
     assert doses.startswith("Flicker over noise_prior.strength (0: 7.5, 1: 8.5, 2: 9.5, 4: 10.5): rises by 1 ")
     assert "at every dose: better" in doses
     assert "cheapest to best: noise_prior.strength=0 (1 s, 7.5)" in told["Quality against cost"][0]
+
+
+def test_many_beaten_arms_are_counted_instead_of_named() -> None:
+    names = [f"arm {n}" for n in range(8)]
+    run = {
+        "base": names[0],
+        "arms": [{"name": name, "config": {**CONFIG, "steps": n}} for n, name in enumerate(names)],
+        "metrics": {"flicker": {"title": "Flicker", "higher_is_better": True}},
+    }
+    made = rows({(name, "vfi", "flicker"): (lambda p, n=n: p - n) for n, name in enumerate(names)})
+    items = [{"arm": name, "stages": {"i2v": {"seconds": 1.0 + n}}} for n, name in enumerate(names)]
+    (line,) = dict(sections(made, items, run))["Quality against cost"]
+    assert line == "Flicker, cheapest to best: arm 0 (1 s, 7.5); surely beaten at their price: 7 of 8 arms."
 
 
 def test_signs_and_stages_name_their_evidence() -> None:
