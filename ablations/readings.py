@@ -34,7 +34,7 @@ def sections(scores: Rows, items: Sequence[Mapping[str, Any]], run: Run) -> list
     """(heading, sentences) of all that the run's design lets one read."""
     told: list[tuple[str, Callable[[], list[str]]]] = [
         ("Interactions", lambda: _interactions(interactions(scores, run), run)),
-        ("Doses", lambda: [_response(r, run) for r in responses(scores, run)]),
+        ("Doses", lambda: _doses(responses(scores, run), run)),
         ("Stage by stage", lambda: _stages(waterfall(scores, run), run)),
         ("Signs of failure", lambda: _signs(diagnose(scores, run), run)),
         ("Quality against cost", lambda: _costs(fronts(scores, items, run), unsteady(items, run), run)),
@@ -80,15 +80,24 @@ def _interaction(e: Effect, run: Run) -> str:
     )
 
 
+def _doses(found: Sequence[Response], run: Run) -> list[str]:
+    """A sentence for each answer that is claimed, and one a setting for the others."""
+    lines = []
+    for setting in dict.fromkeys(r.setting for r in found):
+        mine = [r for r in found if r.setting == setting]
+        lines += [_response(r, run) for r in mine if r.trend.verdict in CLAIMS]
+        levels = ", ".join(f"{dose.value:g}" for dose in mine[0].doses)
+        for verdict in dict.fromkeys(r.trend.verdict for r in mine if r.trend.verdict not in CLAIMS):
+            titles = ", ".join(_title(r.metric, run) for r in mine if r.trend.verdict == verdict)
+            lines.append(f"Over {setting} ({levels}), {WORDS.get(verdict, verdict)}: {titles}.")
+    return lines
+
+
 def _response(r: Response, run: Run) -> str:
     levels = ", ".join(f"{dose.value:g}: {dose.mean.value:.3g}" for dose in r.doses)
-    trend = r.trend
-    if trend.verdict in CLAIMS:
-        way = "rises" if (trend.difference or 0) > 0 else "falls"
-        shape = "at every dose" if r.monotone else f"though not at every dose (highest at {r.highest:g})"
-        told = f"{way} by {_span(trend)} a dose, {shape}: {WORDS.get(trend.verdict, trend.verdict)}"
-    else:
-        told = WORDS.get(trend.verdict, trend.verdict)
+    way = "rises" if (r.trend.difference or 0) > 0 else "falls"
+    shape = "at every dose" if r.monotone else f"though not at every dose (highest at {r.highest:g})"
+    told = f"{way} by {_span(r.trend)} a dose, {shape}: {WORDS.get(r.trend.verdict, r.trend.verdict)}"
     return f"{_title(r.metric, run)} over {r.setting} ({levels}): {told}."
 
 

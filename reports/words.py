@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from unicodedata import bidirectional
 
 from ablations.effects import ALPHA, CLAIMS, Effect, prompts_needed
+from ablations.steadiness import unsteady
 from ablations.summary import capital
 from reports.findings import ArmCost, ArmScore, Banner, Point, Summary
 from reports.folder import AblationRun, Arm
@@ -154,6 +155,8 @@ def _cost_point(run: AblationRun, costs: Sequence[ArmCost]) -> list[Point]:
     top = max(base.stages, key=lambda stage: stage.seconds)
     share = round(100 * top.seconds / base.seconds)
     text = f"{seconds(base.seconds)} for {run.base.title}; {top.stage.upper()} takes {share}\u00a0% of it."
+    if unsteady(run.items, run.record):
+        text += " The machine had other work: on a free one it is less."
     return [Point("One video costs", text, "cost", "◷")]
 
 

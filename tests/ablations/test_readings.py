@@ -317,6 +317,15 @@ def test_what_the_design_allows_is_told_and_nothing_else() -> None:
     assert "cheapest to best: noise_prior.strength=0 (1 s, 7.5)" in told["Quality against cost"][0]
 
 
+def test_doses_without_an_answer_share_a_sentence() -> None:
+    run = swept_run([0, 2]) | {"metrics": {m: {"title": m, "higher_is_better": True} for m in ("a", "b", "c")}}
+    arms = ["noise_prior.strength=0", "full", "noise_prior.strength=2"]
+    made = rows({(a, "vfi", m): (lambda p, m=m, n=n: p + n * (m == "b")) for n, a in enumerate(arms) for m in "abc"})
+    (_, claimed, others), *_ = [(h, *lines) for h, lines in sections(made, [], run) if h == "Doses"]
+    assert claimed.startswith("b over noise_prior.strength (0: 7.5, 1: 8.5, 2: 9.5): rises by 1 ")
+    assert others == "Over noise_prior.strength (0, 1, 2), nothing is shown: a, c."
+
+
 def test_many_beaten_arms_are_counted_instead_of_named() -> None:
     names = [f"arm {n}" for n in range(8)]
     run = {

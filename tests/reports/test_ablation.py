@@ -18,7 +18,7 @@ import pytest
 from ablations.effects import effects
 from evals.stats import interval
 from magicvideo.errors import InputError
-from magicvideo.files import read_json, read_jsonl, write_json
+from magicvideo.files import read_json, read_jsonl, write_json, write_jsonl
 from reports.ablation import derive, write_report
 from reports.folder import read_run
 from reports.page import next_steps
@@ -114,6 +114,18 @@ def test_costs_are_mean_seconds_per_video_and_reuse_is_counted(shifted_run: Path
         ("v2v", 9, 0),
         ("vfi", 9, 0),
     ]
+
+
+def test_a_price_on_a_busy_machine_says_so(shifted_run: Path) -> None:
+    calm = derive(read_run(shifted_run)).summary.points[-1]
+    assert calm.arm == "One video costs"
+    assert "other work" not in calm.text
+    items = read_jsonl(shifted_run / "items.jsonl")
+    for item in items:
+        if item["arm"] == "full":
+            item["stages"]["vfi"]["seconds"] *= 3
+    write_jsonl(shifted_run / "items.jsonl", items)
+    assert derive(read_run(shifted_run)).summary.points[-1].text.endswith("other work: on a free one it is less.")
 
 
 def test_unscored_items_are_counted_and_carry_their_reason(make_run: MakeRun) -> None:
