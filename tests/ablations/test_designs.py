@@ -188,14 +188,14 @@ def test_groups_of_prompts_hold_the_pairs_they_name() -> None:
     prompts = load_grid(find_grid("joint_training")).prompts
     groups = {name: [p for p in prompts if p.stratum == name] for name in ("images_only", "in_videos")}
     for name, some in groups.items():
-        assert len(some) == 16
+        assert len(some) == 96
         for p in some:
             asked = read_caption(p.prompt)
             assert asked.shape in SHAPES
             assert asked.colour is not None
             assert not is_held_out(asked.shape, asked.colour)
             assert in_video_data(asked.shape, asked.colour) == (name == "in_videos")
-    assert len({p.id for p in prompts}) == 32
+    assert len({p.id for p in prompts}) == 192
 
 
 def test_effects_are_told_group_by_group() -> None:
