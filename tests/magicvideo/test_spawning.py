@@ -18,8 +18,8 @@ from magicvideo.spawning import on_their_own
 process = get_context("spawn").Process(target=time.sleep, args=(60,))
 with on_their_own():
     process.start()
-print("started", flush=True)
 try:
+    print("started", flush=True)
     process.join()
 except KeyboardInterrupt:
     time.sleep(0.5)
