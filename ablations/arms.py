@@ -44,6 +44,7 @@ class Arm:
 
 
 def arms_of(source: Source, file: GridFile, factors: dict[str, dict[str, Any]]) -> tuple[Arm, ...]:
+    """All arms in the grid's order, the full model first; an `InputError` for two that are alike, or for one alone."""
     base = _changed(source, PipelineConfig(), file.base, ("base",))
     arms = dict[str, Arm]()
     _add(source, arms, Arm(FULL, None, "the full model", base, off=() if factors else None), ("base",))

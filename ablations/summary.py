@@ -67,9 +67,14 @@ def _arm(title: str, effects: Sequence[Effect], run: Run) -> str:
     return f"{title}: {'; '.join(told)}."
 
 
+def is_setting(text: str) -> bool:
+    """Whether a title begins with a setting, as `i2v.steps=5` does."""
+    return "=" in text.split(" ")[0]
+
+
 def capital(text: str) -> str:
-    """As a sentence begins; a setting (`i2v.steps=5`) keeps its letters."""
-    return text if "=" in text.split(" ")[0] else text[:1].upper() + text[1:]
+    """As a sentence begins; a setting keeps its letters."""
+    return text if is_setting(text) else text[:1].upper() + text[1:]
 
 
 def _claim(effect: Effect, run: Run) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ablations.summary import capital
+from ablations.summary import capital, is_setting
 from reports.tables import number, p_value
 from reports.words import plural, seconds
 
@@ -31,7 +31,7 @@ def environment() -> Environment:
 
 def named(title: str) -> Markup:
     """An arm's title, which may be written right to left. A setting (`i2v.steps=5`) breaks where its parts end."""
-    if "=" not in title.split(" ")[0]:
+    if not is_setting(title):
         return Markup("<bdi>{}</bdi>").format(title)
     return Markup('<bdi class="setting">{}</bdi>').format(
         Markup("<wbr>").join(re.split(r"(?<=[._])(?!\d)|(?==)", title))

@@ -10,20 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ablations.arms import TITLES
 from magicvideo.clip import VideoClip, from_floats, resize
 from magicvideo.config import PipelineConfig
 from magicvideo.files import write_json, write_jsonl
 from magicvideo.runs import Store, content_key
 from magicvideo.world import render, sample_scene
 
-TITLES = {
-    "noise_prior": "without the noise prior",
-    "appearance_encoder": "without the appearance encoder",
-    "controlnet": "without the ControlNet",
-    "joint_training": "without joint image-video training",
-    "v2v": "without V2V (bicubic upscaling)",
-    "v2v_reference": "without the reference in V2V",
-}
 METRICS: dict[str, tuple[str, str, bool | None, float, float]] = {
     "clip_score": ("CLIP score", "cosine", True, 0.31, 0.02),
     "flicker": ("Flicker", "levels of 255", False, 2.4, 0.3),
